@@ -1,0 +1,64 @@
+"""M4 of Alabdulmohsin et al. (arXiv 2209.06640, table 1): (y − a)/(M − y)^α = β x^−c, solved for y.
+
+Written with y = (a + M e^t)/(1 + e^t), i.e. y − a = (M − a) σ(t) and M − y = (M − a) σ(−t), the
+equation becomes
+
+    g(t) = ln σ(t) − α ln σ(−t) = ln β − c z − (1 − α) ln(M − a)
+
+with g increasing and g' between min(1, α) and max(1, α): Newton's method from either asymptote
+(t for t → −∞, α t for t → ∞) converges without a safeguard. Derivatives follow from the implicit
+function theorem. To keep M > a whatever the parameters, M is measured from a: M = a + e^{ln_M}.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+_NEWTON_STEPS = 60
+_TOLERANCE = 1e-14
+_LOG_WARP_BOUND = 20.0
+
+
+def implicit_sigmoid(theta: Array, z: Array) -> tuple[Array, Array]:
+    """ln y (B, n) and Jacobian (B, n, 5) for theta = (β, c, ln a, ln(M − a), ln α), z (n,)."""
+    beta, c, ln_a, ln_span, ln_warp = (theta[:, i : i + 1] for i in range(5))
+    warp = np.exp(np.clip(ln_warp, -_LOG_WARP_BOUND, _LOG_WARP_BOUND))
+    inside = np.abs(ln_warp) < _LOG_WARP_BOUND
+    target = beta - c * z - (1.0 - warp) * ln_span
+    t = _solve(target, warp)
+
+    ln_up, ln_down = _log_sigmoid(t), _log_sigmoid(-t)  # ln σ(t), ln σ(−t)
+    slope = np.exp(ln_down) + warp * np.exp(ln_up)  # g'(t)
+    # y = a + span·σ(t): shares of the two parts in y, and d ln σ(t)/dt = σ(−t).
+    ln_y = np.logaddexp(ln_a, ln_span + ln_up)
+    share = np.exp(ln_span + ln_up - ln_y)
+    by_target = share * np.exp(ln_down) / slope
+    jac = np.empty((*ln_y.shape, 5))
+    jac[..., 0] = by_target
+    jac[..., 1] = -by_target * z
+    jac[..., 2] = np.exp(ln_a - ln_y)
+    jac[..., 3] = share - by_target * (1.0 - warp)
+    # target gains α ln span; g loses α ln σ(−t) on the other side.
+    jac[..., 4] = np.where(inside, by_target * warp * (ln_span + ln_down), 0.0)
+    return ln_y, jac
+
+
+def _solve(target: Array, warp: Array) -> Array:
+    t = np.where(target < 0.0, target, target / warp)
+    for _ in range(_NEWTON_STEPS):
+        value = _log_sigmoid(t) - warp * _log_sigmoid(-t) - target
+        step = value / (_sigmoid(-t) + warp * _sigmoid(t))
+        t = t - step
+        if np.all(np.abs(step) <= _TOLERANCE * (1.0 + np.abs(t))):
+            break
+    return t
+
+
+def _log_sigmoid(t: Array) -> Array:
+    return np.minimum(t, 0.0) - np.log1p(np.exp(-np.abs(t)))
+
+
+def _sigmoid(t: Array) -> Array:
+    return np.exp(_log_sigmoid(t))
