@@ -58,7 +58,7 @@ class Cursor(NamedTuple):
 
 
 class History(NamedTuple):
-    """Rows of `HISTORY_DTYPES`, ordered by (run_id, metric, timestamp, step), and the next cursor."""
+    """Rows of `HISTORY_DTYPES` by (run_id, metric, timestamp, step), and the next cursor."""
 
     frame: pd.DataFrame
     cursor: Cursor

@@ -2,7 +2,7 @@
 
 An adapter is a class with these methods; `unsl_tracking.testing.TrackerContract` is the test suite
 that says whether it keeps the promises made here. Adapters are found by the entry point group
-`unsl_tracking.trackers`, whose names are also the words of the command line (`unsl forecast mlflow …`).
+`unsl_tracking.trackers`, whose names are also words of the command line (`unsl forecast mlflow …`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Reads runs and writes forecasts back. Raises only `unsl_tracking.errors.TrackerError` kinds."""
+    """Reads runs and writes forecasts back. Raises only kinds of `errors.TrackerError`."""
 
     @property
     def uri(self) -> str:
@@ -44,7 +44,10 @@ class Tracker(Protocol):
         """Every logged row of these metrics: none lost, repeated, reordered or thinned out.
 
         With `since`, rows that cannot have been seen by the reading that returned that cursor,
-        plus possibly rows that were; callers drop duplicates on all columns.
+        plus possibly rows that were; callers drop duplicates on all columns. A run that has ended
+        since is read whole once more, because rows come late and resumed runs log steps again.
+        A cursor belongs to the metrics that it was made with, and keeps the runs of the readings
+        before it that were not asked for this time.
         """
 
     def log_metrics(self, run_id: str, values: Mapping[str, float], *, step: int) -> None:
@@ -60,4 +63,7 @@ class Tracker(Protocol):
         """Set tags and leave the others as they are."""
 
     def set_card(self, run_id: str, card: str) -> None:
-        """Put a markdown card into the run's note, replacing our last card, keeping the user's text."""
+        """Put a markdown card into the run's note in place of our last one.
+
+        The user's text stays as it is; `unsl_tracking.runs.merge_card` does that.
+        """
