@@ -12,5 +12,5 @@ class TestMemoryTracker(TrackerContract):
         return MemoryTracker()
 
     @pytest.fixture
-    def user(self, tracker: MemoryTracker) -> MemoryTracker:  # type: ignore[override]
+    def user(self, tracker: MemoryTracker) -> MemoryTracker:
         return tracker
