@@ -1,0 +1,51 @@
+"""Forecasts as pictures, a card, a page and a JSON document. `document` needs no extra."""
+
+from __future__ import annotations
+
+from unsl_tracking.report.card import card
+from unsl_tracking.report.document import (
+    LEVELS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    Answer,
+    AxisNote,
+    Band,
+    Document,
+    Evidence,
+    LawNote,
+    Notice,
+    RunNote,
+)
+from unsl_tracking.report.page import page
+from unsl_tracking.report.palette import DARK, LIGHT, Palette
+from unsl_tracking.report.pictures import (
+    CurvePicture,
+    LawPicture,
+    band_along,
+    curve_picture,
+    law_picture,
+)
+
+__all__ = [
+    "DARK",
+    "LEVELS",
+    "LIGHT",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "Answer",
+    "AxisNote",
+    "Band",
+    "CurvePicture",
+    "Document",
+    "Evidence",
+    "LawNote",
+    "LawPicture",
+    "Notice",
+    "Palette",
+    "RunNote",
+    "band_along",
+    "card",
+    "curve_picture",
+    "law_picture",
+    "page",
+]

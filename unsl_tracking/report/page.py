@@ -1,0 +1,127 @@
+"""One HTML file that holds everything about a forecast, for people who open the artifact.
+
+Self-contained: pictures are inline, no script, no font, no request leaves it, so it works in a
+sandboxed frame and offline. All text is escaped by the template engine. Light and dark.
+
+Needs jinja2 (`pip install 'unsl-tracking[report]'`).
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from unsl_tracking.errors import MissingDependency
+from unsl_tracking.report import numbers
+from unsl_tracking.report.document import Answer, AxisNote, Document
+from unsl_tracking.report.palette import DARK, LIGHT, Palette
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_NAMES = {"final": "End of this run", "target": "Target"}
+
+
+def page(document: Document, *, light: bytes, dark: bytes | None = None) -> str:
+    """The document as HTML text. `light` and `dark` are PNG files of its figure."""
+    return _template().render(
+        document=document,
+        headline=document.headline,
+        answers=[_answer(document, answer) for answer in document.answers],
+        warnings=document.all_warnings(),
+        axes=[_axis(axis) for axis in document.evidence.axes],
+        forms=[_form(row) for row in document.law.forms],
+        parameters=[_parameter(row) for row in document.law.parameters],
+        light=_inline(light),
+        dark=_inline(dark) if dark else None,
+        colours=_colours(LIGHT),
+        dark_colours=_colours(DARK),
+        n=numbers,
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:  # pragma: no cover - the minimal-install check runs this
+        raise MissingDependency(
+            "the HTML page needs jinja2", next_step="pip install 'unsl-tracking[report]'"
+        ) from error
+    loader = PackageLoader("unsl_tracking.report", package_path="")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _inline(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _colours(palette: Palette) -> str:
+    fields = {name: getattr(palette, name) for name in _COLOUR_FIELDS}
+    return "; ".join(f"--{name}: {value}" for name, value in fields.items())
+
+
+_COLOUR_FIELDS = tuple(
+    field.name for field in dataclasses.fields(Palette) if field.name not in ("band_alphas", "ramp")
+)
+
+
+def _answer(document: Document, answer: Answer) -> dict[str, object]:
+    low, high = answer.intervals[0.8]
+    decimals = numbers.digits_for(low, high)
+    return {
+        "label": _NAMES.get(answer.name, answer.name),
+        "median": numbers.metric(answer.median, decimals),
+        "where": numbers.point(answer.point),
+        "why": answer.why,
+        "intervals": [
+            (f"{level:.0%}", numbers.interval(*answer.intervals[level]))
+            for level in (0.5, 0.8, 0.95)
+        ],
+        "actual": None if answer.actual is None else numbers.metric(answer.actual, decimals),
+        "inside": answer.inside(0.8),
+        "main": answer is document.headline,
+    }
+
+
+def _axis(axis: AxisNote) -> dict[str, str]:
+    return {
+        "name": axis.name,
+        "range": f"{numbers.scale(axis.low)} – {numbers.scale(axis.high)}",
+        "levels": numbers.plural(axis.levels, "value"),
+        "why": axis.why,
+    }
+
+
+def _form(row: object) -> dict[str, object]:
+    assert isinstance(row, dict)
+    weight = float(row.get("weight") or 0.0)
+    return {
+        "form": str(row.get("form", "")),
+        "weight": numbers.percent(weight),
+        "share": f"{100 * min(1.0, max(0.0, weight)):.1f}",
+        "error": _maybe_percent(row.get("origin_error")),
+        "parameters": str(row.get("parameters", "")),
+    }
+
+
+def _parameter(row: object) -> dict[str, str]:
+    assert isinstance(row, dict)
+    cells = {name: str(row.get(name, "")) for name in ("form", "parameter", "meaning")}
+    for name in ("estimate", "lo80", "hi80"):
+        value = row.get(name)
+        cells[name] = f"{value:.4g}" if isinstance(value, (int, float)) else "–"
+    return cells
+
+
+def _maybe_percent(value: object) -> str:
+    """A root mean square log error read as a relative error."""
+    if not isinstance(value, (int, float)) or value != value:
+        return "–"
+    return f"{100 * float(value):.2g}%"

@@ -1,0 +1,197 @@
+"""What the figures show, as arrays, taken from a fitted law. No drawing happens here.
+
+`LawPicture` is the metric along the main scale axis, `CurvePicture` one run along its steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unsl_tracking.report.document import LEVELS, Answer, Array, Band
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from unsl_tracking.forecast import FittedLaw
+
+_MOST_SLICES = 6
+_MARGIN = 1.25
+"""Bands reach this factor beyond the outermost point, so that nothing sits on the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The median along the main axis where the second axis has one of its observed values."""
+
+    x: Array
+    median: Array
+
+
+@dataclass(frozen=True, slots=True)
+class LawPicture:
+    """Observed runs (n,) and the forecast along `band.axis`, the other axes held at the answer's.
+
+    `fitted` is the law's median at each run's own point, so |y - fitted| is its residual.
+    `slices` has one member per distinct colour, in ascending order, or none at all.
+    """
+
+    metric: str
+    mode: str
+    x: Array
+    y: Array
+    fitted: Array
+    colour: Array | None
+    colour_axis: str | None
+    band: Band
+    answer: Answer
+    slices: tuple[Slice, ...] = ()
+    highlight: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePicture:
+    """One run's logged values, those of its siblings, and where it is expected to go."""
+
+    metric: str
+    mode: str
+    x: Array
+    y: Array
+    siblings: tuple[tuple[Array, Array], ...]
+    band: Band
+    answer: Answer
+
+
+def band_along(
+    law: FittedLaw,
+    axis: str,
+    fixed: Mapping[str, float],
+    low: float,
+    high: float,
+    points: int = 48,
+) -> Band:
+    """The law's forecast at `points` log-spaced places of `axis` between `low` and `high`."""
+    x = np.geomspace(low, high, points)
+    where = {name: np.full(points, fixed[name]) for name in law.axes if name != axis}
+    forecast = law.predict({**where, axis: x})
+    intervals = {}
+    for level in LEVELS:
+        lows, highs = forecast.interval(level)
+        intervals[level] = (np.asarray(lows, dtype=float), np.asarray(highs, dtype=float))
+    others = {name: value for name, value in fixed.items() if name != axis}
+    return Band(axis, others, x, np.asarray(forecast.median, dtype=float), intervals)
+
+
+def main_axis(law: FittedLaw, point: Mapping[str, float], along: str | None) -> str:
+    """The axis a reader looks along: most extrapolated at `point`, then the widest observed.
+
+    The axis along a run comes last: it has a figure of its own.
+    """
+    frame = law.data
+
+    def interest(axis: str) -> tuple[bool, float, float]:
+        low, high = float(frame[axis].min()), float(frame[axis].max())
+        beyond = max(0.0, math.log(point[axis] / high), math.log(low / point[axis]))
+        return axis != along, round(beyond, 6), math.log(high / low)
+
+    return max(law.axes, key=interest)
+
+
+def law_picture(
+    law: FittedLaw,
+    answer: Answer,
+    *,
+    run: str | None = None,
+    along: str | None = None,
+    run_column: str | None = None,
+) -> LawPicture:
+    """The law along its main axis, through `answer.point`. `run` is highlighted.
+
+    With an axis along the run, each run is shown by its last point only.
+    """
+    frame = law.data
+    if along is not None and run_column is not None and run_column in frame:
+        frame = frame.sort_values(along, kind="stable").groupby(run_column, sort=False).tail(1)
+    axis = main_axis(law, answer.point, along)
+    x = frame[axis].to_numpy(dtype=float)
+    low, high = float(x.min()), float(x.max())
+    goal = answer.point[axis]
+    band = band_along(
+        law, axis, answer.point, min(low, goal) / _MARGIN, max(high, goal) * _MARGIN
+    )
+    colour_axis = _second_axis(law, axis, along)
+    highlight = None
+    if run is not None and run_column is not None and run_column in frame:
+        own = frame[frame[run_column] == run]
+        if len(own):
+            highlight = (float(own[axis].iloc[-1]), float(own[law.value].iloc[-1]))
+    return LawPicture(
+        metric=law.value,
+        mode=law.mode,
+        x=x,
+        y=frame[law.value].to_numpy(dtype=float),
+        fitted=np.atleast_1d(np.asarray(law.predict(frame[list(law.axes)]).median, dtype=float)),
+        colour=None if colour_axis is None else frame[colour_axis].to_numpy(dtype=float),
+        colour_axis=colour_axis,
+        band=band,
+        answer=answer,
+        slices=() if colour_axis is None else _slices(law, frame, axis, colour_axis),
+        highlight=highlight,
+    )
+
+
+def _second_axis(law: FittedLaw, first: str, along: str | None) -> str | None:
+    """The widest of the other axes; the one along a run only when there is no third."""
+    frame = law.data
+
+    def interest(axis: str) -> tuple[bool, float]:
+        return axis != along, math.log(float(frame[axis].max()) / float(frame[axis].min()))
+
+    others = [name for name in law.axes if name != first]
+    return max(others, key=interest, default=None)
+
+
+def _slices(
+    law: FittedLaw, frame: pd.DataFrame, axis: str, colour_axis: str
+) -> tuple[Slice, ...]:
+    """Medians through the points of each colour, where those points differ in `axis` alone.
+
+    Where a third axis varies among them, a line would pass the points by for no fault of the law.
+    """
+    groups = [group for _, group in frame.groupby(colour_axis, sort=True)]
+    others = [name for name in law.axes if name != axis]
+    clean = all(group[others].nunique().max() == 1 for group in groups)
+    if not clean or len(groups) > _MOST_SLICES or max(len(group) for group in groups) < 2:
+        return ()
+    slices = []
+    for group in groups:
+        low, high = float(group[axis].min()), float(group[axis].max())
+        fixed = {name: float(group[name].iloc[0]) for name in others}
+        x = np.geomspace(low, high, 24) if low < high else np.array([low])
+        where = {name: np.full(x.size, value) for name, value in fixed.items()}
+        median = np.atleast_1d(np.asarray(law.predict({**where, axis: x}).median, dtype=float))
+        slices.append(Slice(x, median))
+    return tuple(slices)
+
+
+def curve_picture(
+    law: FittedLaw,
+    answer: Answer,
+    *,
+    along: str,
+    observed: tuple[Array, Array],
+    siblings: Sequence[tuple[Array, Array]] = (),
+) -> CurvePicture:
+    """One run along `along`, from its first logged point to the end that `answer` speaks of."""
+    x, y = observed
+    goal = answer.point[along]
+    low = min(float(x.min()), goal) if x.size else goal / 10
+    high = max(float(x.max()), goal) if x.size else goal
+    if not low < high:
+        low = high / 10
+    band = band_along(law, along, answer.point, low, high)
+    return CurvePicture(law.value, law.mode, x, y, tuple(siblings), band, answer)
