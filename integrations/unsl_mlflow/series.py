@@ -1,0 +1,123 @@
+"""One metric of one run: its rows, and what to remember of them for reading on later."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unsl_tracking.runs.run import HISTORY_DTYPES, Cursor, Run, empty_history
+
+
+class Key(NamedTuple):
+    """Which series: a run's id and a metric's name."""
+
+    run_id: str
+    metric: str
+
+
+class Rows(NamedTuple):
+    """The rows of one series in MLflow's order: by timestamp, then step, then stored value.
+
+    `value` is as logged, ±inf included. All three have shape (n,).
+    """
+
+    timestamp: NDArray[np.int64]
+    step: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+class Mark(NamedTuple):
+    """A series as it was read: how many rows, the last of them, and the latest that was listed.
+
+    Rows are unique in MLflow and never taken away. So when row number `rows` is still `last`, no
+    row has been put in before it, and those after it are exactly the new ones.
+    """
+
+    rows: int
+    last: tuple[int, int, float]
+    listed: tuple[int | None, float | None]
+
+
+class MarkedCursor(Cursor):
+    """A `Cursor` that also carries a mark per series; one without marks is not relied upon."""
+
+    marks: Mapping[Key, Mark]
+
+
+def cursor_with_marks(
+    steps: Mapping[str, int], complete: Iterable[str], marks: Mapping[Key, Mark]
+) -> MarkedCursor:
+    """A cursor as this adapter hands it out."""
+    cursor = MarkedCursor(steps, frozenset(complete))
+    cursor.marks = marks
+    return cursor
+
+
+def rows_of(
+    timestamp: Sequence[int], step: Sequence[int], value: Sequence[float] | NDArray[np.float64]
+) -> Rows:
+    """Rows in any order, put in MLflow's, with the infinities restored."""
+    times, steps = np.asarray(timestamp, dtype=np.int64), np.asarray(step, dtype=np.int64)
+    values = np.asarray(value, dtype=np.float64)
+    stored = np.where(np.isnan(values), 0.0, values)  # MLflow keeps NaN as 0 with a flag
+    order = np.lexsort((stored, steps, times))
+    largest = sys.float_info.max
+    restored = np.where(np.abs(values) == largest, np.copysign(np.inf, values), values)
+    return Rows(times[order], steps[order], restored[order])
+
+
+def mark_of(rows: Rows, run: Run, metric: str, *, before: Mark | None = None) -> Mark:
+    """The mark after reading `rows`: all of a series, or the tail that begins at `before.last`."""
+    count = len(rows.step) + (before.rows - 1 if before else 0)
+    last = (
+        (int(rows.timestamp[-1]), int(rows.step[-1]), float(rows.value[-1]))
+        if len(rows.step)
+        else (0, 0, float("nan"))
+    )
+    return Mark(count, last, listed(run, metric))
+
+
+def listed(run: Run, metric: str) -> tuple[int | None, float | None]:
+    """Step and value of the metric as the run was listed; NaN becomes None, to compare equal."""
+    value = run.metrics.get(metric)
+    return run.metric_steps.get(metric), None if value is None or np.isnan(value) else value
+
+
+def continues(rows: Rows, mark: Mark) -> bool:
+    """True when `rows`, read from number `mark.rows` on, begin with the row that was last there."""
+    if not len(rows.step):
+        return False
+    first = (int(rows.timestamp[0]), int(rows.step[0]), float(rows.value[0]))
+    return first[:2] == mark.last[:2] and (
+        first[2] == mark.last[2] or bool(np.isnan(first[2]) and np.isnan(mark.last[2]))
+    )
+
+
+def to_frame(parts: Mapping[Key, Rows]) -> pd.DataFrame:
+    """All series as one frame of `HISTORY_DTYPES`, ordered by run, metric, timestamp and step."""
+    kept = [(key, rows) for key, rows in sorted(parts.items()) if len(rows.step)]
+    if not kept:
+        return empty_history()
+    lengths = [len(rows.step) for _, rows in kept]
+    columns = {
+        "run_id": _repeated([key.run_id for key, _ in kept], lengths),
+        "metric": _repeated([key.metric for key, _ in kept], lengths),
+        "step": np.concatenate([rows.step for _, rows in kept]),
+        "timestamp": np.concatenate([rows.timestamp for _, rows in kept]),
+        "value": np.concatenate([rows.value for _, rows in kept]),
+    }
+    return pd.DataFrame(columns).astype(HISTORY_DTYPES)
+
+
+def _repeated(names: Sequence[str], lengths: Sequence[int]) -> NDArray[np.object_]:
+    return np.repeat(np.array(names, dtype=object), lengths)
+
+
+def without_first(rows: Rows) -> Rows:
+    """The rows after the first."""
+    return Rows(rows.timestamp[1:], rows.step[1:], rows.value[1:])
