@@ -33,7 +33,7 @@ settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("same-every-time")
 
 REQUIRE_ADAPTERS = bool(os.environ.get("UNSL_REQUIRE_ADAPTERS"))
-"""Set where everything is installed (`.ci/run`): a missing adapter then fails instead of skipping."""
+"""Set where everything is installed (`.ci/run`): a missing adapter then fails, it never skips."""
 
 
 def _fail_if_an_import_was_skipped(report: pytest.CollectReport | pytest.TestReport) -> None:

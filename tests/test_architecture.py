@@ -34,7 +34,6 @@ NOT_FOR_THE_CORE = {
     "ray",
     "requests",
     "rich",
-    "sklearn",
     "sqlalchemy",
     "tensorflow",
     "torch",
@@ -46,7 +45,7 @@ NOT_FOR_THE_CORE = {
 
 
 def folder_of(package: str) -> Path:
-    """Where the package is imported from: this checkout, or site-packages when a wheel is tested."""
+    """Where it is imported from: this checkout, or site-packages when a wheel is tested."""
     file = importlib.import_module(package).__file__
     assert file is not None
     return Path(file).parent
