@@ -153,7 +153,7 @@ def _broken_power_law(term: BrokenPowerLaw, theta: Array, z: Array) -> _Part:
 
 
 def _add_break(ln_k: Array, jac: Array, theta: Array, z: Array, at: int) -> int:
-    """Subtract γ f softplus(u/f) with u = w·z − δ, in place; returns where the next break starts."""
+    """Subtract γ f softplus(u/f) with u = w·z − δ, in place; where the next break starts."""
     m = z.shape[1]
     directed = m > 1
     projected = theta[:, at : at + m] @ z.T if directed else z.T
@@ -161,15 +161,16 @@ def _add_break(ln_k: Array, jac: Array, theta: Array, z: Array, at: int) -> int:
     delta, gamma, ln_f = (theta[:, d + i : d + i + 1] for i in range(3))
     f = np.exp(np.clip(ln_f, -_LOG_SHARPNESS_BOUND, _LOG_SHARPNESS_BOUND))
     u = projected - delta
-    soft, slope = _softplus(u / f)
+    v = u / f
+    soft, slope = _softplus(v)
     ln_k -= gamma * (f * soft)
     if directed:
         jac[..., at:d] = -(gamma * slope)[..., None] * z
     jac[..., d] = gamma * slope
     jac[..., d + 1] = -f * soft
     inside = np.abs(ln_f) < _LOG_SHARPNESS_BOUND
-    # d/d ln f of f·softplus(u/f) = f·softplus(u/f) − u·sigmoid(u/f): the entropy of the sigmoid.
-    jac[..., d + 2] = -gamma * np.where(inside, f * _entropy(u / f, soft, slope), 0.0)
+    # d/d ln f of f·softplus(u/f) = f·(softplus(v) − v·sigmoid(v)): the entropy of the sigmoid.
+    jac[..., d + 2] = -gamma * np.where(inside, f * _entropy(v), 0.0)
     return d + 3
 
 
@@ -180,7 +181,8 @@ def _softplus(v: Array) -> tuple[Array, Array]:
     return np.maximum(v, 0.0) + np.log1p(small), slope
 
 
-def _entropy(v: Array, soft: Array, slope: Array) -> Array:
-    """softplus(v) − v·sigmoid(v), without cancelling two huge numbers."""
-    size = np.minimum(np.abs(v), 700.0)
-    return np.where(np.abs(v) < 30.0, soft - v * slope, (1.0 + size) * np.exp(-size))
+def _entropy(v: Array) -> Array:
+    """softplus(v) − v·sigmoid(v). It is even in v; written in |v| nothing large cancels."""
+    size = np.abs(v)
+    small = np.exp(-size)
+    return np.log1p(small) + size * small / (1.0 + small)

@@ -1,7 +1,7 @@
-"""A scaling law's form as data: which terms are present, over which axes, with how many hyperbreaks.
+"""A scaling law's form as data: which terms are present, over which axes, with which breaks.
 
 A `Form` is a tuple of terms. Each term belongs to one of the layers of the Unified Neural Scaling
-Law (DESIGN section 2; the exact parameterisation is ours, see docs/method.md):
+Law (DESIGN section 2; the exact parameterisation is ours, see docs/law.md):
 
     y = a + Q + Σ O          a: `Limit`;  O: `BrokenPowerLaw(layer="overfit")`
     Q = 1 / (1/R + 1/M)      M: `Ceiling`
@@ -17,7 +17,7 @@ says what each entry means, and its `kind` decides which prior it gets (`fit/pri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -57,6 +57,10 @@ class BrokenPowerLaw:
     With one axis the direction `w` is 1 and this is BNSL (arXiv 2210.14891, eq. 1).
     `rising` names the axes along which K is expected to grow (hyperparameters past their optimum,
     epochs). `saturating` ties the last slope to zero with sharpness 1: `(1/x + γ)^α`, M3.
+
+    Raises:
+        DataError: no axes, an axis twice, `rising` beyond `axes`, breaks below zero, an unknown
+            layer, or `saturating` with more than one axis or with breaks.
     """
 
     axes: tuple[str, ...]
@@ -65,7 +69,24 @@ class BrokenPowerLaw:
     rising: tuple[str, ...] = ()
     saturating: bool = False
 
+    def __post_init__(self) -> None:
+        _check_axes("broken power law", self.axes)
+        if not self.axes:
+            raise DataError("a broken power law has at least one axis", got=self.axes)
+        _check_axes("term's rising part", self.rising)
+        if any(axis not in self.axes for axis in self.rising):
+            raise DataError(f"rising axes are among the term's {self.axes}", got=self.rising)
+        if type(self.breaks) is not int or self.breaks < 0:
+            raise DataError("the number of breaks is an integer ≥ 0", got=self.breaks)
+        if self.layer not in get_args(Layer):
+            raise DataError(f"a layer is one of {get_args(Layer)}", got=self.layer)
+        if not isinstance(self.saturating, bool):
+            raise DataError("saturating is true or false", got=self.saturating)
+        if self.saturating and (len(self.axes) > 1 or self.breaks):
+            raise DataError("a saturating power law has one axis and no breaks", got=self)
+
     def parameters(self, label: str) -> tuple[Parameter, ...]:
+        """What each parameter of this term means, in order; names start with `label`."""
         found = [Parameter(f"{label}.beta", "log_scale", "ln of the term at the data's centre")]
         for axis in self.axes:
             kind: Kind = "rising_exponent" if axis in self.rising else "exponent"
@@ -88,11 +109,15 @@ class BrokenPowerLaw:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """The misperformance limit M: what a model that learned nothing scores; a power law of `axes`."""
+    """The misperformance limit M, what knowing nothing scores: constant or a power law."""
 
     axes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_axes("ceiling", self.axes)
+
     def parameters(self, label: str) -> tuple[Parameter, ...]:
+        """What each parameter of this term means, in order; names start with `label`."""
         top = Parameter(f"{label}.ln_M", "log_ceiling", "ln of the score of knowing nothing")
         return (
             top,
@@ -109,9 +134,11 @@ class Limit:
 
     @property
     def axes(self) -> tuple[str, ...]:
+        """None: the limit is the same everywhere."""
         return ()
 
     def parameters(self, label: str) -> tuple[Parameter, ...]:
+        """What each parameter of this term means, in order; names start with `label`."""
         return (Parameter(f"{label}.ln_a", "log_limit", "ln of what no scale removes"),)
 
 
@@ -125,7 +152,11 @@ class RepeatedData:
 
     axes: tuple[str, str, str]
 
+    def __post_init__(self) -> None:
+        _check_axes("repeated data", self.axes, count=3)
+
     def parameters(self, label: str) -> tuple[Parameter, ...]:
+        """What each parameter of this term means, in order; names start with `label`."""
         params, tokens, _ = self.axes
         return (
             Parameter(f"{label}.ln_A", "log_scale", "ln of the parameter bottleneck"),
@@ -143,7 +174,11 @@ class ImplicitSigmoid:
 
     axes: tuple[str]
 
+    def __post_init__(self) -> None:
+        _check_axes("implicit sigmoid", self.axes, count=1)
+
     def parameters(self, label: str) -> tuple[Parameter, ...]:
+        """What each parameter of this term means, in order; names start with `label`."""
         (axis,) = self.axes
         return (
             Parameter(f"{label}.beta", "log_scale", "ln of the fall at the data's centre"),
@@ -171,10 +206,11 @@ class Form:
     terms: tuple[Term, ...]
 
     def __post_init__(self) -> None:
+        _check_axes("form", self.axes)
         for term in self.terms:
             missing = [axis for axis in term.axes if axis not in self.axes]
             if missing:
-                raise DataError(f"every axis of a term is one of the form's {self.axes}", got=missing)
+                raise DataError(f"the axes of a term are among the form's {self.axes}", got=missing)
         sums = [t for t in self.terms if isinstance(t, BrokenPowerLaw) and t.layer == "sum"]
         others = [t for t in self.terms if isinstance(t, RepeatedData | ImplicitSigmoid)]
         if not sums and not others:
@@ -209,28 +245,49 @@ class Form:
         """The form as JSON-able data; `from_dict` reads it back."""
         terms: list[dict[str, object]] = []
         for term in self.terms:
-            names = getattr(type(term), "__dataclass_fields__")
-            values = {n: getattr(term, n) for n in names}
-            terms.append(
-                {"term": type(term).__name__}
-                | {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
-            )
+            values = {f.name: getattr(term, f.name) for f in fields(term)}
+            lists = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
+            terms.append({"term": type(term).__name__} | lists)
         return {"name": self.name, "axes": list(self.axes), "terms": terms}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> Form:
+    def from_dict(cls, data: object) -> Form:
         """Read a form from data; unknown terms and fields are refused."""
-        terms: list[Term] = []
-        try:
-            raw_terms, raw_axes, name = data["terms"], data["axes"], data["name"]
-            assert isinstance(raw_terms, list) and isinstance(raw_axes, list)
-            for raw in raw_terms:
-                fields = {n: tuple(v) if isinstance(v, list) else v for n, v in raw.items()}
-                terms.append(_TERM_TYPES[fields.pop("term")](**fields))
-        except (KeyError, TypeError, AssertionError, AttributeError) as error:
-            rule = "a form is {name, axes, terms: [{term, …}]}"
-            raise DataError(rule, got=error, next_step="Write it with Form.to_dict.") from error
-        return cls(str(name), tuple(map(str, raw_axes)), tuple(terms))
+        if not isinstance(data, Mapping) or set(data) != {"name", "axes", "terms"}:
+            raise _not_a_form(data)
+        name, axes, terms = data["name"], data["axes"], data["terms"]
+        if not (isinstance(name, str) and isinstance(axes, list) and isinstance(terms, list)):
+            raise _not_a_form(data)
+        return cls(name, tuple(axes), tuple(map(_term_from_dict, terms)))
+
+
+def _term_from_dict(data: object) -> Term:
+    if not isinstance(data, Mapping):
+        raise _not_a_form(data)
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+    kind = values.pop("term", None)
+    if not isinstance(kind, str) or kind not in _TERM_TYPES:
+        raise DataError(f"a term is one of {sorted(_TERM_TYPES)}", got=kind)
+    try:
+        term: Term = _TERM_TYPES[kind](**values)
+        return term
+    except TypeError as error:  # a field too many or too few
+        raise _not_a_form(data) from error
+
+
+def _not_a_form(got: object) -> DataError:
+    rule = "a form is {name, axes: […], terms: [{term, …}]}"
+    return DataError(rule, got=got, next_step="Write it with Form.to_dict.")
+
+
+def _check_axes(of: str, axes: object, *, count: int | None = None) -> None:
+    """Refuse axes that are not a tuple of distinct, non-empty names (`count` of them)."""
+    if not isinstance(axes, tuple) or not all(isinstance(a, str) and a for a in axes):
+        raise DataError(f"the axes of a {of} are a tuple of names", got=axes)
+    if len(set(axes)) < len(axes):
+        raise DataError(f"the axes of a {of} are distinct", got=axes)
+    if count is not None and len(axes) != count:
+        raise DataError(f"a {of} term has {count} axes", got=axes)
 
 
 def _label(term: Term, index: int) -> str:

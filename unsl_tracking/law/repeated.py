@@ -64,8 +64,9 @@ def _saturate(excess: Array, ln_r: Array) -> tuple[Array, Array, Array]:
     v = np.minimum(repeats / r, 700.0)
     gained = -np.expm1(-v)  # 1 − e^−v
     worth = 1.0 + r * gained
-    # For v → 0 the bracket 1 − e^−v − v e^−v cancels; its series is v²/2.
-    bracket = np.where(v < 1e-4, 0.5 * v * v, gained - v * np.exp(-v))
+    # For v → 0 the bracket 1 − e^−v − v e^−v cancels; its series is v²/2 − v³/3 + v⁴/8 − …
+    series = v * v * (0.5 - v * (1.0 / 3.0 - v / 8.0))
+    bracket = np.where(v < 1e-3, series, gained - v * np.exp(-v))
     by_r = np.where(inside, r * bracket / worth, 0.0)
     by_excess = np.where(excess < _LOG_BOUND, np.exp(-v) * np.exp(capped) / worth, 0.0)
     return np.log(worth), by_r, by_excess

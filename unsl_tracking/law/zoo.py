@@ -93,11 +93,14 @@ def unsl(
         name: what the form is called; built from its parts where absent.
 
     Raises:
-        DataError: no term is left.
+        DataError: no term is left, or a name in `hyper`, `bottlenecks` or `overfit` is no axis.
     """
+    unknown = [h for h in hyper if h not in axes]
+    if unknown:
+        raise DataError(f"every hyperparameter is one of the axes {tuple(axes)}", got=unknown)
     scale = tuple(a for a in axes if a not in hyper)
     terms: list[Term] = []
-    if trend:
+    if trend and scale:
         terms.append(BrokenPowerLaw(scale, breaks))
     subsets = [(a,) for a in scale] if bottlenecks is None else [tuple(u) for u in bottlenecks]
     if not (trend and len(scale) == 1 and bottlenecks is None):
