@@ -113,8 +113,8 @@ def _by_run(metrics: Sequence[dict[str, Any]], metric: str) -> tuple[dict[Key, R
         start = end
     found = {}
     for key, parts in places.items():
-        rows = [i for part in parts for i in range(part.start, part.stop)]
+        at = [i for part in parts for i in range(part.start, part.stop)]
         found[key] = rows_of(
-            [timestamp[i] for i in rows], [step[i] for i in rows], [value[i] for i in rows]
+            [timestamp[i] for i in at], [step[i] for i in at], [value[i] for i in at]
         )
     return found, all(len(parts) == 1 for parts in places.values())

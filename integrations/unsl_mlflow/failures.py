@@ -66,9 +66,9 @@ def translate(failure: Exception, uri: str, doing: str, *, writing: bool = False
     if code in {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}:
         return TrackerError(rule, got=text, next_step=_LOG_IN)
     if code == "PERMISSION_DENIED":
-        return (
-            read_only(where, text) if writing else TrackerError(rule, got=text, next_step=_LOG_IN)
-        )
+        if writing:
+            return read_only(where, text)
+        return TrackerError(rule, got=text, next_step=_LOG_IN)
     if _OLD_SCHEMA.search(str(failure)):
         return TrackerError(rule, got=text, next_step=_UPGRADE)
     if code == "TEMPORARILY_UNAVAILABLE" or _is_connection_trouble(failure):

@@ -104,14 +104,15 @@ class BoundedRestStore(RestStore):
     """MLflow's client for tracking servers, sending through `Http`."""
 
     def __init__(self, http: Http) -> None:
-        super().__init__(http.credentials)
+        super().__init__(http.credentials)  # type: ignore[no-untyped-call]
         self.http = http
 
     def _call_endpoint(  # type: ignore[override]  # its options differ between versions
         self, api: Any, json_body: str | None = None, endpoint: str | None = None, **options: Any
     ) -> Any:
         if api not in _ENDPOINTS:  # of another part of the API, not used by this adapter
-            return super()._call_endpoint(api, json_body, endpoint, **options)
+            parent: Any = super()
+            return parent._call_endpoint(api, json_body, endpoint, **options)
         path, method = _ENDPOINTS[api]
         path = endpoint or path
         body = json.loads(json_body) if json_body is not None else None
