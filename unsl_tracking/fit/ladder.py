@@ -1,0 +1,121 @@
+"""The ladder of forms: which laws are worth trying on these axes with this many points.
+
+From the simplest up, as DESIGN section 3 lays down: structures are searched, not guessed. On one
+axis the best of the published univariate laws compete; on several, Chinchilla's sum of bottlenecks,
+an overall trend with and without hyperbreaks, and both together. Opposing terms join
+where a hyperparameter or repeated data varies. A form is tried when there are more points than `_POINTS_PER`
+per parameter. `shares` are prior weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unsl_tracking.law import BrokenPowerLaw, Form, Limit, RepeatedData, zoo
+from unsl_tracking.law.form import Term
+
+_POINTS_PER = 1.0  # points per parameter below which a form is not tried; the prior does the rest
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the axes are: names in the order of the columns.
+
+    `repeated` is (tokens seen, unique tokens) where data are repeated, else None.
+    """
+
+    scale: tuple[str, ...]
+    hyper: tuple[str, ...] = ()
+    repeated: tuple[str, str] | None = None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """All axes, scale axes first."""
+        return (*self.scale, *self.hyper)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A form, its prior share, and how much of the data it sees.
+
+    `window` keeps the points within that many e-folds of size of the largest (None: all of them):
+    far below the target, curves obey laws that have ended since.
+    """
+
+    form: Form
+    share: float = 1.0
+    window: float | None = None
+
+
+def ladder(roles: Roles, n_points: int) -> list[Rung]:
+    """The rungs to fit to `n_points` points."""
+    if roles.hyper:
+        rungs = _with_hyperparameters(roles)
+    elif roles.repeated is not None:
+        rungs = _repeated(roles.axes, roles.repeated)
+    elif len(roles.scale) == 1:
+        rungs = _one_axis(roles.scale[0])
+    else:
+        rungs = _several_axes(roles.scale)
+    affordable = [r for r in rungs if n_points > _POINTS_PER * len(r.form.parameters)]
+    return affordable or rungs[:1]
+
+
+_WINDOWS: tuple[float | None, ...] = (None, 3.0, 2.0, 1.4)
+
+
+def _one_axis(axis: str) -> list[Rung]:
+    forms = [
+        (zoo.limited([axis]), 0.5),
+        (zoo.saturating(axis), 1.0),
+        (zoo.implicit(axis), 1.0),
+        (zoo.bnsl(axis, 1), 1.0),
+    ]
+    return [Rung(form, share, window) for form, share in forms for window in _WINDOWS]
+
+
+def _several_axes(axes: tuple[str, ...]) -> list[Rung]:
+    rungs = [
+        Rung(zoo.chinchilla(axes)),
+        Rung(zoo.unsl(axes, breaks=0, ceiling=False, name="UNSL0")),
+        Rung(zoo.unsl(axes, breaks=1, ceiling=False, name="UNSL1")),
+        Rung(zoo.unsl(axes, breaks=2, ceiling=False, name="UNSL2")),
+        Rung(Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit()))),
+    ]
+    return rungs
+
+
+def _repeated(axes: tuple[str, ...], repeated: tuple[str, str]) -> list[Rung]:
+    seen, unique = repeated
+    others = tuple(a for a in axes if a not in repeated)
+    overfit = BrokenPowerLaw(axes, layer="overfit", rising=(*others, seen))
+    single: tuple[Term, ...] = tuple(BrokenPowerLaw((a,)) for a in (*others, seen))
+    trend = BrokenPowerLaw((*others, seen))
+    rungs = [
+        Rung(Form("CF", axes, (*single, Limit()))),
+        Rung(Form("CF+O", axes, (*single, overfit, Limit()))),
+        Rung(Form("UNSL0+O", axes, (trend, *single, overfit, Limit()))),
+        Rung(Form("T1", axes, (BrokenPowerLaw(axes, 1), Limit()))),
+        Rung(Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit()))),
+    ]
+    if len(others) == 1:
+        data = RepeatedData((others[0], seen, unique))
+        rungs += [
+            Rung(Form("DC", axes, (data, Limit()))),
+            Rung(Form("DC+O", axes, (data, overfit, Limit()))),
+        ]
+    return rungs
+
+
+def _with_hyperparameters(roles: Roles) -> list[Rung]:
+    axes, hyper = roles.axes, roles.hyper
+    plain: tuple[Term, ...] = tuple(BrokenPowerLaw((a,)) for a in roles.scale)
+    opposing: list[Term] = []
+    for h in hyper:
+        opposing += [BrokenPowerLaw((h,)), BrokenPowerLaw((h,), rising=(h,))]
+    return [
+        Rung(Form("CF+flat", axes, (*plain, Limit()))),
+        Rung(Form("CF+U", axes, (*plain, *opposing, Limit()))),
+        Rung(zoo.unsl(axes, breaks=0, trend=False, hyper=hyper, ceiling=False, name="UNSL0+U")),
+        Rung(zoo.unsl(axes, breaks=1, hyper=hyper, ceiling=False, name="UNSL1+U")),
+    ]

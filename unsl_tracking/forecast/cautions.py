@@ -1,0 +1,150 @@
+"""Warnings as data: what a reader of a forecast must know before acting on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsl_tracking.fit import Component, Mixture
+from unsl_tracking.law import BrokenPowerLaw
+
+Array = NDArray[np.float64]
+
+_FAR = 0.5  # decades beyond the largest point on an axis from which extrapolation is worth a word
+_DISAGREE = 2.0  # spread between members in units of their own median standard deviation
+_WEIGHTY = 0.05  # members lighter than this have no say in warnings
+_SHORT = np.log(4.0)  # e-folds; less than a factor of four of scale observed
+_NOISY = 0.1  # residual noise in ln y above which single points say little
+_FEW_BEYOND = 2  # points beyond a hyperbreak that it takes to have seen it
+
+
+@dataclass(frozen=True)
+class ForecastWarning:
+    """`code` is stable and meant for machines, `message` is a sentence for people."""
+
+    code: str
+    message: str
+    axis: str | None = None
+    value: float | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def about_fit(mixture: Mixture, axes: tuple[str, ...], log_x: Array) -> list[ForecastWarning]:
+    """What is wrong with the data or the fit, wherever one forecasts."""
+    return [
+        *_short_spans(mixture, axes),
+        *_noise(mixture),
+        *_unidentified(mixture),
+        *_unseen_breaks(mixture, log_x),
+    ]
+
+
+def about_points(
+    mixture: Mixture, axes: tuple[str, ...], log_x: Array, mean: Array, sd: Array
+) -> list[ForecastWarning]:
+    """What is risky about forecasting at these points; mean and sd (k, n) are the members'."""
+    return [*_extrapolation(mixture, axes, log_x), *_disagreement(mixture, mean, sd)]
+
+
+def _extrapolation(
+    mixture: Mixture, axes: tuple[str, ...], log_x: Array
+) -> Iterator[ForecastWarning]:
+    for j, axis in enumerate(axes):
+        above = float((log_x[:, j] - mixture.highest[j]).max()) / np.log(10.0)
+        below = float((mixture.lowest[j] - log_x[:, j]).max()) / np.log(10.0)
+        decades, side = max((above, "above the largest"), (below, "below the smallest"))
+        if decades > _FAR:
+            yield ForecastWarning(
+                "extrapolation",
+                f"{axis} is forecast {decades:.1f} decades {side} value observed",
+                axis,
+                round(decades, 3),
+            )
+
+
+def _disagreement(mixture: Mixture, mean: Array, sd: Array) -> Iterator[ForecastWarning]:
+    heavy = np.array([m.weight for m in mixture.members]) >= _WEIGHTY
+    if heavy.sum() < 2:
+        return
+    spread = np.ptp(mean[heavy], axis=0)
+    ratio = float((spread / np.median(sd[heavy], axis=0)).max())
+    if ratio > _DISAGREE:
+        yield ForecastWarning(
+            "forms_disagree",
+            f"forms that fit about equally well differ by {np.expm1(spread.max()):.1%} here, "
+            f"{ratio:.1f} times their own uncertainty",
+            value=round(ratio, 3),
+        )
+
+
+def _short_spans(mixture: Mixture, axes: tuple[str, ...]) -> Iterator[ForecastWarning]:
+    for j, axis in enumerate(axes):
+        span = float(mixture.highest[j] - mixture.lowest[j])
+        if mixture.scale[j] and span < _SHORT:
+            yield ForecastWarning(
+                "short_span",
+                f"{axis} was observed over a factor of {np.exp(span):.1f} only",
+                axis,
+                round(float(np.exp(span)), 3),
+            )
+
+
+def _noise(mixture: Mixture) -> Iterator[ForecastWarning]:
+    sigma = mixture.members[0].component.sigma
+    if sigma > _NOISY:
+        yield ForecastWarning(
+            "noisy", f"single observations scatter by {np.expm1(sigma):.0%}", value=round(sigma, 4)
+        )
+
+
+def _unidentified(mixture: Mixture) -> Iterator[ForecastWarning]:
+    """Only the heaviest form: the mixture carries what the others leave open."""
+    member = mixture.members[0]
+    names = member.component.unidentified
+    if names:
+        yield ForecastWarning(
+            "unidentified",
+            f"the data do not identify {', '.join(names)} of {member.rung.form.name}; "
+            "the prior decides",
+            value=float(len(names)),
+        )
+
+
+def _unseen_breaks(mixture: Mixture, log_x: Array) -> Iterator[ForecastWarning]:
+    for member in mixture.members:
+        if member.weight < _WEIGHTY:
+            continue
+        component = member.component
+        for term, where in zip(component.form.terms, component.form.slices, strict=True):
+            if not isinstance(term, BrokenPowerLaw) or not term.breaks:
+                continue
+            beyond = _fewest_beyond(term, component.theta[where], component, log_x)
+            if beyond < _FEW_BEYOND:
+                yield ForecastWarning(
+                    "hyperbreak_unobserved",
+                    f"{component.form.name} has a hyperbreak with {beyond} observations on one "
+                    "side; the law past it is a guess",
+                    value=float(beyond),
+                )
+                return
+
+
+def _fewest_beyond(term: BrokenPowerLaw, theta: Array, component: Component, log_x: Array) -> int:
+    """The smallest number of points on either side of any hyperbreak of the term."""
+    columns = [component.form.axes.index(a) for a in term.axes]
+    z = (log_x - component.centre)[:, columns]
+    m = len(columns)
+    at, fewest = 1 + m, len(z)
+    for _ in range(term.breaks):
+        along = z @ theta[at : at + m] if m > 1 else z[:, 0]
+        at += m if m > 1 else 0
+        past = int((along > theta[at]).sum())
+        fewest = min(fewest, past, len(z) - past)
+        at += 3
+    return fewest

@@ -1,0 +1,199 @@
+"""A law fitted to observations: predict, update, explain, save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from unsl_tracking.errors import DataError
+from unsl_tracking.fit import Mixture, Rung, search
+from unsl_tracking.forecast import stored
+from unsl_tracking.forecast.cautions import ForecastWarning, about_fit, about_points
+from unsl_tracking.forecast.forecast import Forecast
+from unsl_tracking.forecast.metric_scale import MetricScale
+from unsl_tracking.forecast.predictive import predictive
+from unsl_tracking.forecast.summary import LawSummary, summarise
+from unsl_tracking.forecast.table import clean, query, roles_of, to_points
+from unsl_tracking.law import Form
+from unsl_tracking.runs.axes import Axis, as_axes
+
+
+class FittedLaw:
+    """The result of `fit`. `axes` are names, `data` the rows that were used."""
+
+    def __init__(
+        self,
+        *,
+        axes: tuple[Axis, ...],
+        value: str,
+        scale: MetricScale,
+        run: str | None,
+        forms: tuple[Form, ...] | None,
+        seed: int,
+        data: pd.DataFrame,
+        notes: tuple[ForecastWarning, ...],
+        mixture: Mixture,
+    ) -> None:
+        self._axes = axes
+        self._scale = scale
+        self._forms = forms
+        self._notes = notes
+        self._mixture = mixture
+        self.value = value
+        self.run = run
+        self.seed = seed
+        self.data = data
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the axes, in the order of the law's columns."""
+        return tuple(a.name for a in self._axes)
+
+    @property
+    def mode(self) -> str:
+        """Either "min" (lower is better) or "max"."""
+        return self._scale.mode
+
+    @property
+    def mixture(self) -> Mixture:
+        """The fitted forms with their weights."""
+        return self._mixture
+
+    @property
+    def warnings(self) -> tuple[ForecastWarning, ...]:
+        """What is wrong with the data or the fit, wherever one forecasts."""
+        log_x = np.log(self.data[list(self.axes)].to_numpy(dtype=float))
+        return (*self._notes, *about_fit(self._mixture, self.axes, log_x))
+
+    def __repr__(self) -> str:
+        return f"FittedLaw({self.value} over {', '.join(self.axes)}, {len(self.data)} points)"
+
+    def predict(self, at: pd.DataFrame | Mapping[str, Any]) -> Forecast:
+        """The forecast at one point (a mapping of numbers) or several (arrays, a frame).
+
+        Raises:
+            AxisError: an axis is missing, unknown, or not positive.
+        """
+        points = query(at, self.axes)
+        log_x = np.log(points.to_numpy(dtype=float))
+        distribution = predictive(self._mixture, log_x)
+        cautions = about_points(self._mixture, self.axes, log_x, distribution.mean, distribution.sd)
+        single = isinstance(at, Mapping) and all(np.ndim(v) == 0 for v in at.values())
+        return Forecast(
+            points,
+            self.value,
+            distribution,
+            self._scale,
+            (*self.warnings, *cautions),
+            single=single,
+        )
+
+    def update(self, rows: pd.DataFrame) -> FittedLaw:
+        """Take in more observations, in place; returns itself.
+
+        The forms are refitted from where they are, which is cheaper than a fresh fit and agrees
+        with it. Rows with the same axes (and run) as an earlier one correct it.
+
+        Raises:
+            DataError: as `fit`.
+        """
+        table = clean(rows, self._axes, self.value, self.run)
+        keys = [*self.axes, *([self.run] if self.run else [])]
+        data = pd.concat([self.data, table.frame], ignore_index=True)
+        data = data.drop_duplicates(subset=keys, keep="last", ignore_index=True)
+        values = data[self.value].to_numpy(dtype=float)
+        self._scale = MetricScale.for_metric(
+            self._scale.mode, self._scale.ceiling, values, self.value
+        )
+        points = to_points(data, self._axes, self.value, self._scale)
+        roles = roles_of(self._axes, points)
+        rungs = [Rung(f) for f in self._forms] if self._forms else None
+        self._mixture = search(points, roles, seed=self.seed, rungs=rungs, previous=self._mixture)
+        self.data = data
+        self._notes = (*self._notes, *table.notes)
+        return self
+
+    def summary(self) -> LawSummary:
+        """Forms, weights, parameters with intervals, the equation; `str()` of it is readable."""
+        return summarise(self._mixture, self.warnings)
+
+    def to_json(self) -> str:
+        """Everything that `from_json` needs, data included, as strict JSON."""
+        return stored.dump(
+            {
+                "axes": self._axes,
+                "value": self.value,
+                "scale": self._scale,
+                "run": self.run,
+                "forms": self._forms,
+                "seed": self.seed,
+                "data": self.data,
+                "notes": self._notes,
+                "mixture": self._mixture,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> FittedLaw:
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: the text is not a law of a schema that this version reads.
+        """
+        fields: dict[str, Any] = stored.load(text)
+        return cls(**fields)
+
+
+def fit(
+    frame: pd.DataFrame,
+    axes: Sequence[str | Axis],
+    value: str,
+    *,
+    mode: str = "min",
+    run: str | None = None,
+    ceiling: float | None = None,
+    forms: Sequence[Form] | None = None,
+    seed: int = 0,
+) -> FittedLaw:
+    """Fit the unified scaling law to a tidy table, a row per observation.
+
+    Args:
+        frame: one column per axis, one for the metric; optionally `run` and `count` (how many raw
+            observations a row stands for).
+        axes: the scaling axes and hyperparameters; names, or `Axis` to say what kind they are.
+        value: the metric's column.
+        mode: "min" when lower is better, "max" when higher is.
+        run: the column that tells runs apart.
+        ceiling: the best value of a metric to maximise; 1 where absent.
+        forms: fit these forms only, instead of the ladder.
+        seed: of the starting points; the same seed gives the same law.
+
+    Raises:
+        DataError: a column is missing, holds text, or a value breaks the rule of the mode.
+        AxisError: an axis is constant or not positive.
+        TooLittleEvidence: too few points or too short a span to forecast from.
+    """
+    chosen = as_axes(axes)
+    table = clean(frame, chosen, value, run)
+    values = table.frame[value].to_numpy(dtype=float)
+    scale = MetricScale.for_metric(mode, ceiling, values, value)
+    points = to_points(table.frame, chosen, value, scale)
+    given = None if forms is None else tuple(forms)
+    for form in given or ():
+        if form.axes != points.axes:
+            raise DataError(f"a form is over the axes {points.axes}", got=(form.name, form.axes))
+    rungs = None if given is None else [Rung(form) for form in given]
+    return FittedLaw(
+        axes=chosen,
+        value=value,
+        scale=scale,
+        run=run,
+        forms=given,
+        seed=seed,
+        data=table.frame,
+        notes=table.notes,
+        mixture=search(points, roles_of(chosen, points), seed=seed, rungs=rungs),
+    )

@@ -1,0 +1,88 @@
+"""The predictive distribution of ln y at given points: a mixture of normals, one per member.
+
+A member's variance has two parts. Its Laplace covariance says what its form leaves open; its errors
+at rolling origins say how wrong forms of this kind have been on this very curve, and grow with the
+distance extrapolated:
+
+    sd² = laplace² + (WIDTH · e · max(h, SHORTEST)^GROWTH)²
+
+with e the member's root mean square error at its origins (never below the residual noise) and h the
+distance beyond the largest point in units of the origins' own distance. The constants were chosen
+on development tables; docs/method.md has the figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from unsl_tracking.fit import Mixture, size_of
+
+Array = NDArray[np.float64]
+
+WIDTH = 1.0
+GROWTH = 0.75
+SHORTEST = 0.3
+_UNSCORED_ERROR = 0.1  # of a member that no origin could score: too few points
+_BISECTIONS = 60
+_REACH = 12.0  # standard deviations beyond the outermost member that bracket every quantile
+
+
+@dataclass(frozen=True)
+class Predictive:
+    """weight (k,), mean (k, n) and sd (k, n) of ln y for k members at n points."""
+
+    weight: Array
+    mean: Array
+    sd: Array
+
+    def cdf(self, ln_y: Array) -> Array:
+        """P(ln Y ≤ ln_y) at every point; ln_y broadcasts against (n,)."""
+        standard = (np.asarray(ln_y)[..., None, :] - self.mean) / self.sd
+        with np.errstate(under="ignore"):
+            total: Array = (self.weight[:, None] * ndtr(standard)).sum(axis=-2)
+        return total
+
+    def quantile(self, level: float) -> Array:
+        """ln y (n,) below which a share `level` lies; by bisection."""
+        low = (self.mean - _REACH * self.sd).min(axis=0)
+        high = (self.mean + _REACH * self.sd).max(axis=0)
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            above = self.cdf(middle) >= level
+            high = np.where(above, middle, high)
+            low = np.where(above, low, middle)
+        result: Array = 0.5 * (low + high)
+        return result
+
+    def sample(self, count: int, rng: np.random.Generator) -> Array:
+        """Draws (count, n) of ln y; each is a curve: one member, one quantile at all points."""
+        member = rng.choice(len(self.weight), size=count, p=self.weight)
+        draws: Array = self.mean[member] + self.sd[member] * rng.normal(size=(count, 1))
+        return draws
+
+
+def predictive(mixture: Mixture, log_x: Array) -> Predictive:
+    """The predictive distribution at log_x (n, m)."""
+    growth = np.maximum(distance(mixture, log_x), SHORTEST) ** GROWTH
+    weight, mean, sd = [], [], []
+    for member in mixture.members:
+        centre, variance = member.component.predict(log_x)
+        error = member.origin_error if member.origin_errors else _UNSCORED_ERROR
+        error = max(error, member.component.sigma)
+        weight.append(member.weight)
+        mean.append(centre)
+        sd.append(np.sqrt(variance + (WIDTH * error * growth) ** 2))
+    return Predictive(np.array(weight), np.array(mean), np.array(sd))
+
+
+def distance(mixture: Mixture, log_x: Array) -> Array:
+    """How far beyond the largest point (n,), in units of the rolling origins' own distance."""
+    beyond = size_of(log_x, mixture.scale) - mixture.largest
+    beyond = np.maximum(beyond, (log_x - mixture.highest)[:, mixture.scale].max(axis=1))
+    unit = mixture.horizon if mixture.horizon > 0.0 else 1.0
+    result: Array = np.maximum(beyond, 0.0) / unit
+    return result

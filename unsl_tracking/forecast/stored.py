@@ -1,0 +1,136 @@
+"""Laws as strict JSON, and back. No pickle: a stored law may come from anywhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from unsl_tracking.errors import DataError
+from unsl_tracking.fit import Component, Member, Mixture, Rung
+from unsl_tracking.forecast.cautions import ForecastWarning
+from unsl_tracking.forecast.metric_scale import MetricScale
+from unsl_tracking.law import Form
+from unsl_tracking.runs.axes import Axis
+
+SCHEMA = "unsl-law/1"
+
+
+def dump(law: Mapping[str, Any]) -> str:
+    """JSON of the fields of a `FittedLaw`."""
+    frame: pd.DataFrame = law["data"]
+    document = {
+        "schema": SCHEMA,
+        "axes": [{"name": a.name, "source": a.source, "kind": a.kind} for a in law["axes"]],
+        "value": law["value"],
+        "mode": law["scale"].mode,
+        "ceiling": law["scale"].ceiling,
+        "run": law["run"],
+        "forms": None if law["forms"] is None else [f.to_dict() for f in law["forms"]],
+        "seed": law["seed"],
+        "data": {str(c): frame[c].tolist() for c in frame.columns},
+        "notes": [w.to_dict() for w in law["notes"]],
+        "mixture": _mixture_out(law["mixture"]),
+    }
+    return json.dumps(document, allow_nan=False, sort_keys=True)
+
+
+def load(text: str) -> dict[str, Any]:
+    """The fields of a `FittedLaw`.
+
+    Raises:
+        DataError: not JSON, another schema, or a missing part.
+    """
+    try:
+        raw = json.loads(text)
+        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+            found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+            raise DataError(
+                f"a stored law has the schema {SCHEMA}",
+                got=found,
+                next_step="Write it with FittedLaw.to_json of this version.",
+            )
+        return {
+            "axes": tuple(Axis(a["name"], a["source"], a["kind"]) for a in raw["axes"]),
+            "value": raw["value"],
+            "scale": MetricScale(raw["mode"], raw["ceiling"]),
+            "run": raw["run"],
+            "forms": None
+            if raw["forms"] is None
+            else tuple(Form.from_dict(f) for f in raw["forms"]),
+            "seed": raw["seed"],
+            "data": pd.DataFrame(raw["data"]),
+            "notes": tuple(ForecastWarning(**w) for w in raw["notes"]),
+            "mixture": _mixture_in(raw["mixture"]),
+        }
+    except DataError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError("a stored law is complete JSON", got=f"{error}"[:200]) from error
+
+
+def _mixture_out(mixture: Mixture) -> dict[str, object]:
+    return {
+        "horizon": _number_out(mixture.horizon),
+        "highest": mixture.highest.tolist(),
+        "lowest": mixture.lowest.tolist(),
+        "largest": mixture.largest,
+        "scale": mixture.scale.tolist(),
+        "members": [_member_out(m) for m in mixture.members],
+    }
+
+
+def _member_out(member: Member) -> dict[str, object]:
+    c = member.component
+    return {
+        "form": c.form.to_dict(),
+        "share": member.rung.share,
+        "window": member.rung.window,
+        "weight": member.weight,
+        "origin_errors": list(member.origin_errors),
+        "theta": c.theta.tolist(),
+        "covariance": c.covariance.tolist(),
+        "sigma": c.sigma,
+        "centre": c.centre.tolist(),
+        "prior_sd": c.prior_sd.tolist(),
+        "cost": c.cost,
+        "converged": c.converged,
+    }
+
+
+def _mixture_in(raw: Mapping[str, Any]) -> Mixture:
+    return Mixture(
+        members=tuple(_member_in(m) for m in raw["members"]),
+        horizon=math.nan if raw["horizon"] is None else float(raw["horizon"]),
+        highest=np.array(raw["highest"], dtype=float),
+        lowest=np.array(raw["lowest"], dtype=float),
+        largest=float(raw["largest"]),
+        scale=np.array(raw["scale"], dtype=bool),
+    )
+
+
+def _member_in(raw: Mapping[str, Any]) -> Member:
+    form = Form.from_dict(raw["form"])
+    arrays = {
+        n: np.array(raw[n], dtype=float) for n in ("theta", "covariance", "centre", "prior_sd")
+    }
+    p = len(form.parameters)
+    if arrays["theta"].shape != (p,) or arrays["covariance"].shape != (p, p):
+        raise DataError(f"{form.name} has {p} parameters", got=arrays["theta"].shape)
+    component = Component(
+        form=form,
+        sigma=float(raw["sigma"]),
+        cost=float(raw["cost"]),
+        converged=bool(raw["converged"]),
+        **arrays,
+    )
+    rung = Rung(form, float(raw["share"]), raw["window"])
+    return Member(rung, component, float(raw["weight"]), tuple(raw["origin_errors"]))
+
+
+def _number_out(value: float) -> float | None:
+    return None if math.isnan(value) else value
