@@ -1,0 +1,111 @@
+"""What was detected and why, for people (plain text) and for machines (JSON-able values)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from unsl_tracking.runs.detect import Detection
+from unsl_tracking.runs.rows import Dropped
+
+if TYPE_CHECKING:
+    from unsl_tracking.runs.observations import Observations
+
+SCHEMA: Final = "unsl.observations/1"
+_MOST: Final = 20  # lines of one kind
+
+
+def as_text(seen: Observations) -> str:
+    """A few short sections; every line is about one axis, key, group or reason."""
+    rows, logged = len(seen.frame), int(seen.frame["count"].sum())
+    runs = seen.frame["run_id"].nunique()
+    of = f" (means of {logged:,} logged rows)" if logged > rows else ""
+    lines = [f"{seen.metric}: {rows:,} observations{of} of {runs} runs", "", "Axes"]
+    lines += [
+        f"  {axis}  [{axis.kind}]  {_reason(axis.name, seen.detections)}" for axis in seen.axes
+    ]
+    refused = [each for each in seen.detections if not each.chosen]
+    if refused:
+        lines += ["", "Not an axis"]
+        lines += _cut([f"  {each.name}: {each.reason}" for each in refused])
+    lines += ["", f"Groups ({len(seen.groups)})"]
+    lines += _cut([f"  {group.label}: {_runs(len(group.runs))}" for group in seen.groups])
+    if seen.keys:
+        lines += ["", "Keys that differ between runs"]
+        for each in seen.keys:
+            does = "splits groups" if each.splits else "does not split groups"
+            lines.append(f"  {each.key} ({each.values} values) {does}: {each.reason}")
+    if seen.dropped:
+        lines += ["", "Left out", *_cut(_by_reason(seen.dropped))]
+    if seen.notes:
+        lines += ["", "Notes", *(f"  {note}." for note in seen.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def as_dict(seen: Observations) -> dict[str, Any]:
+    """Everything but the frame. Numbers that JSON does not know are None."""
+    return {
+        "schema": SCHEMA,
+        "metric": seen.metric,
+        "mode": seen.mode,
+        "observations": len(seen.frame),
+        "logged_rows": int(seen.frame["count"].sum()),
+        "axes": [asdict(axis) for axis in seen.axes],
+        "detections": [
+            {
+                **asdict(each),
+                "low": each.low if math.isfinite(each.low) else None,
+                "high": each.high if math.isfinite(each.high) else None,
+            }
+            for each in seen.detections
+        ],
+        "groups": [
+            {"label": group.label, "key": dict(group.key), "runs": list(group.runs)}
+            for group in seen.groups
+        ],
+        "keys": [asdict(each) for each in seen.keys],
+        "dropped": [asdict(each) for each in seen.dropped],
+        "notes": list(seen.notes),
+    }
+
+
+def candidates(detections: Sequence[Detection]) -> str:
+    """One sentence about what could have been an axis, for error messages."""
+    if not detections:
+        return "No param, config value, tag, metric or step is a number that varies."
+    shown = [f"{each.name} ({each.reason})" for each in detections[:6]]
+    more = f" and {len(detections) - 6} more" if len(detections) > 6 else ""
+    return f"Candidates: {'; '.join(shown)}{more}."
+
+
+def _reason(name: str, detections: Sequence[Detection]) -> str:
+    for each in detections:
+        if each.name == name:
+            return f"{each.reason}; on {_runs(each.runs_with)}"
+    return ""
+
+
+def _by_reason(dropped: Sequence[Dropped]) -> list[str]:
+    reasons: dict[str, list[Dropped]] = {}
+    for each in dropped:
+        reasons.setdefault(each.reason, []).append(each)
+    lines = []
+    for reason, there in reasons.items():
+        rows = sum(each.rows for each in there)
+        many = f"{rows:,} row{'s' if rows != 1 else ''} of " if rows else ""
+        named = ", ".join(each.run_id for each in there[:3])
+        rest = f" and {len(there) - 3} more" if len(there) > 3 else ""
+        lines.append(f"  {reason}: {many}{_runs(len(there))} ({named}{rest})")
+    return lines
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' if count != 1 else ''}"
+
+
+def _cut(lines: list[str]) -> list[str]:
+    if len(lines) <= _MOST:
+        return lines
+    return [*lines[:_MOST], f"  … and {len(lines) - _MOST} more"]

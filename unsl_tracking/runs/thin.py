@@ -1,0 +1,65 @@
+"""Many curves at once, thinned out to log-spaced buckets (the grid of `curve`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsl_tracking.runs.curve import bucket_of
+
+_Floats = NDArray[np.float64]
+
+
+def thin_curves(
+    run: NDArray[np.intp],
+    step: _Floats,
+    means: Mapping[str, _Floats],
+    log_means: Mapping[str, _Floats],
+    *,
+    most: int,
+) -> tuple[NDArray[np.intp], dict[str, _Floats]]:
+    """Bucket every run that has more than `most` rows; shorter ones stay as they are.
+
+    All arrays have shape (n,), ordered by run and step, `step` above 0. Returned are the run of
+    every bucket, and per bucket: the means of the columns in `means`, the geometric means of those
+    in `log_means`, and `count`, the number of rows.
+    """
+    rows_of = np.bincount(run) if run.size else np.zeros(0, dtype=np.intp)
+    long = rows_of[run] > most
+    bucket = np.arange(run.size, dtype=np.int64)  # short curves: a bucket per row
+    if long.any():
+        bucket[long] = _buckets(run[long], np.log(step[long]), most)
+        # Rows are ordered by run and step, so that a bucket is a stretch of rows.
+        edge = np.ones(run.size, dtype=bool)
+        edge[1:] = (np.diff(run) != 0) | (np.diff(bucket) != 0) | ~long[1:]
+    else:
+        edge = np.ones(run.size, dtype=bool)
+    first = np.flatnonzero(edge)
+    count = np.diff(first, append=run.size).astype(np.float64)
+    result = {name: _sums(column, first) / count for name, column in means.items()}
+    for name, column in log_means.items():
+        # A bucket of one row keeps its number to the last digit.
+        mean = np.exp(_sums(np.log(column), first) / count)
+        result[name] = np.where(count == 1, column[first], mean)
+    result["count"] = count
+    return run[first], result
+
+
+def _buckets(run: NDArray[np.intp], log_step: _Floats, most: int) -> NDArray[np.int64]:
+    """Bucket numbers at, for every run, the finest level with at most `most` buckets."""
+    level = np.zeros(int(run.max()) + 1, dtype=np.int64)
+    finest = bucket_of(log_step, 0)
+    while True:
+        bucket = finest >> level[run]
+        new = np.ones(run.size, dtype=bool)
+        new[1:] = (np.diff(run) != 0) | (np.diff(bucket) != 0)
+        too_many = np.bincount(run[new], minlength=level.size) > most
+        if not too_many.any():
+            return bucket
+        level[too_many] += 1
+
+
+def _sums(column: _Floats, first: NDArray[np.intp]) -> _Floats:
+    return np.add.reduceat(column, first) if first.size else column[:0]
