@@ -12,6 +12,7 @@ import pandas as pd
 
 import unsl_tracking as ut
 
+NOT_INSTALLED = ["alembic", "jinja2", "matplotlib", "mlflow", "rich", "sqlalchemy", "typer"]
 DEPENDENCIES = "import numpy, pandas, scipy.linalg, scipy.optimize, scipy.special, scipy.stats"
 
 
