@@ -38,14 +38,18 @@ class Answer(NamedTuple):
 class ChunkSize:
     """How many runs to ask for at once, learnt from the answers. For one thread's use."""
 
-    def __init__(self, guessed_rows: float, series: int, threads: int) -> None:
+    def __init__(self, guessed_rows: float, threads: int) -> None:
         self._rows_per_run = max(1.0, guessed_rows)
-        self._share = math.ceil(series / threads)
+        self._threads = threads
 
-    def now(self) -> int:
-        """Few enough that the answer is not cut, and that every thread has something to do."""
-        fitting = int((MAX_ROWS - 1) / self._rows_per_run)
-        return max(1, min(fitting, self._share, MAX_RUNS))
+    def now(self, left: int) -> int:
+        """Few enough runs that the answer is not cut, and equal shares for the threads to end with.
+
+        `left` is the number of runs that are still to be asked for.
+        """
+        fitting = max(1, min(int((MAX_ROWS - 1) / self._rows_per_run), MAX_RUNS))
+        rounds = math.ceil(left / (fitting * self._threads))
+        return math.ceil(left / (rounds * self._threads))
 
     def learn(self, answer: Answer) -> None:
         """Rows per run as in the last answer, which is near to what the next one will have."""
@@ -61,12 +65,13 @@ def read_bulk(
     waiting: dict[str, list[Key]] = {}
     for key in keys:
         waiting.setdefault(key.metric, []).append(key)
-    size = ChunkSize(guessed_rows, len(keys), threads)
+    size = ChunkSize(guessed_rows, threads)
 
     def next_job() -> Callable[[], Answer] | None:
         for metric, left in waiting.items():
-            asked, waiting[metric] = left[: size.now()], left[size.now() :]
-            if asked:
+            if left:
+                some = size.now(len(left))
+                asked, waiting[metric] = left[:some], left[some:]
                 return partial(read_chunk, connection, http, asked)
         return None
 

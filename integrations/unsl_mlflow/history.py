@@ -1,13 +1,15 @@
 """Histories: what to read, from where, and what to remember for the next time.
 
-Reading on from a cursor is exact while a run is going on: rows that came late or at earlier steps
-are noticed because they move the row that was last (`Mark`). When a run has ended it is read once
-more, whole, and then left alone for as long as its latest value in the listing stays the same.
+Reading on from a cursor costs little where little has happened. A series whose latest value in the
+listing has not moved is left alone; while its run goes on it is looked at every minute all the
+same, for rows that come late or at earlier steps: they move nothing in the listing, but the place
+of the row that was last (`Mark`). A run that has ended is read once more, whole.
 """
 
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
@@ -37,8 +39,12 @@ _TAIL_FROM: Final = 300
 request costs a server about as much as 300 rows of a bulk answer, which holds many series."""
 
 
+_LOOK_AGAIN: Final = 60.0
+"""Seconds until a series that seems not to have changed is asked all the same."""
+
+
 class Plan(NamedTuple):
-    """Series to read whole, series to read on from a mark, and how many may be left alone."""
+    """Series to read whole, and series to read on from a mark; all others are left alone."""
 
     whole: list[Key]
     tails: dict[Key, Mark]
@@ -85,16 +91,16 @@ def plan_reading(runs: Sequence[Run], metrics: Sequence[str], known: MarkedCurso
         for metric in metrics:
             key = Key(run.id, metric)
             mark = known.marks.get(key)
-            if mark is None:
+            if mark is None or (run.finished and not mark.ended):
                 plan.whole.append(key)
-            elif run.finished:
-                seen_to_its_end = run.id in known.complete and mark.listed == listed(run, metric)
-                if not seen_to_its_end:
-                    plan.whole.append(key)
-            elif mark.rows >= _TAIL_FROM:
-                plan.tails[key] = mark
+            elif mark.listed == listed(run, metric) and (
+                run.finished or time.monotonic() < mark.at + _LOOK_AGAIN
+            ):
+                continue
+            elif run.finished or mark.rows < _TAIL_FROM:
+                plan.whole.append(key)
             else:
-                plan.whole.append(key)
+                plan.tails[key] = mark
     return plan
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class Rows(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A series as it was read: how many rows, the last of them, and the latest that was listed.
+    """A series as it was read: how many rows, the last of them, and what its run was like.
 
     Rows are unique in MLflow and never taken away. So when row number `rows` is still `last`, no
     row has been put in before it, and those after it are exactly the new ones.
@@ -41,6 +42,8 @@ class Mark(NamedTuple):
     rows: int
     last: tuple[int, int, float]
     listed: tuple[int | None, float | None]
+    ended: bool
+    at: float
 
 
 class MarkedCursor(Cursor):
@@ -79,7 +82,7 @@ def mark_of(rows: Rows, run: Run, metric: str, *, before: Mark | None = None) ->
         if len(rows.step)
         else (0, 0, float("nan"))
     )
-    return Mark(count, last, listed(run, metric))
+    return Mark(count, last, listed(run, metric), run.finished, time.monotonic())
 
 
 def listed(run: Run, metric: str) -> tuple[int | None, float | None]:
