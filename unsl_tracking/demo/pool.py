@@ -11,17 +11,17 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple
+from dataclasses import dataclass
+from typing import IO
 
 from unsl_tracking.demo.network import Settings
 from unsl_tracking.errors import UnslError
 
-_ONE_THREAD = {
-    name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-}
+_ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
-class Measured(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Measured:
     """A validation loss of run `index` of the list given to `train_all`; the last one is `done`."""
 
     index: int

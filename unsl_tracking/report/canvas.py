@@ -43,7 +43,10 @@ def png(figure: Figure) -> bytes:
     """The figure as PNG: the same bytes for the same figure (no date, no software version)."""
     buffer = io.BytesIO()
     figure.savefig(
-        buffer, format="png", dpi=_DPI, facecolor=figure.get_facecolor(),
+        buffer,
+        format="png",
+        dpi=_DPI,
+        facecolor=figure.get_facecolor(),
         metadata={"Software": None},
     )
     return buffer.getvalue()
@@ -55,7 +58,7 @@ def _font() -> object:
 
 
 def drawable(text: str, limit: int = 80) -> str:
-    """Text that the font can draw on one line: unknown characters become a box, long ones end in …"""
+    """One line of text that the font can draw: a box for unknown characters, cut at `limit`."""
     font = _font()
     line = " ".join(text.split())
     known = "".join(
@@ -109,13 +112,13 @@ def metric_ticks(axes: Axes, palette: Palette, *, logarithmic: bool) -> None:
     del palette
     low, high = axes.get_ylim()
     if not logarithmic or high / low < 10**_SHORT_DECADES:
-        places = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-        places = np.asarray([place for place in places if low <= place <= high])
+        even = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        places = [float(place) for place in even if low <= place <= high]
     else:
-        places = np.asarray(_round_places(low, high))
-    step = float(np.diff(places).min()) if places.size > 1 else high - low
+        places = _round_places(low, high)
+    step = float(np.diff(places).min()) if len(places) > 1 else high - low
     decimals = numbers.digits_for(0.0, step * 1.0001)
-    axes.yaxis.set_major_locator(FixedLocator(places.tolist()))
+    axes.yaxis.set_major_locator(FixedLocator(places))
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: _tick(float(value), decimals, logarithmic))
     )

@@ -14,7 +14,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|#~!$])")
 
 
 def escape(text: str, limit: int = _LONGEST) -> str:
-    """Untrusted text as one line of markdown that shows itself: no markup, no HTML, no table cell."""
+    """Untrusted text as one line of markdown that shows itself: no markup, HTML or new cell."""
     line = " ".join(text.split())
     if len(line) > limit:
         line = line[: limit - 1] + "…"

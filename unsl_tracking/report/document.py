@@ -10,29 +10,18 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from unsl_tracking.forecast import ForecastWarning
 
 SCHEMA: Final = "unsl_tracking/forecast"
 SCHEMA_VERSION: Final = 1
 LEVELS: Final = (0.5, 0.8, 0.95)
 
 Array = npt.NDArray[np.float64]
-
-
-class SupportsWarning(Protocol):
-    """A forecast's or a law's warning (see `unsl_tracking.forecast`)."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def axis(self) -> str | None: ...
-    @property
-    def value(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +35,7 @@ class Notice:
     about: str = "law"
 
     @classmethod
-    def of(cls, warning: SupportsWarning, about: str) -> Notice:
+    def of(cls, warning: ForecastWarning, about: str) -> Notice:
         """The same warning, told what it is about."""
         return cls(warning.code, warning.message, warning.axis, warning.value, about)
 

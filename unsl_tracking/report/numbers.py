@@ -1,4 +1,4 @@
-"""Numbers and names as people read them, the same in the card, the page, the picture and the CLI."""
+"""Numbers as people read them, the same in the card, the page, the picture and the CLI."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scale(value: float) -> str:
 
 
 def exact(value: float) -> str:
-    """A place on an axis without rounding, for machines and for typing back: 1.4e11 or 12345.678."""
+    """A place on an axis without rounding, for typing back: 1.4e11 or 12345.678."""
     text = scale(value)
     return text if float(text) == value else repr(float(value))
 

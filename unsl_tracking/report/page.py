@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,7 @@ def page(document: Document, *, light: bytes, dark: bytes | None = None) -> str:
         warnings=document.all_warnings(),
         axes=[_axis(axis) for axis in document.evidence.axes],
         forms=[_form(row) for row in document.law.forms],
-        parameters=[_parameter(row) for row in document.law.parameters],
+        parameters=_by_form(document.law.parameters),
         light=_inline(light),
         dark=_inline(dark) if dark else None,
         colours=_colours(LIGHT),
@@ -52,7 +54,10 @@ def _template() -> Template:
         ) from error
     loader = PackageLoader("unsl_tracking.report", package_path="")
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2")
@@ -99,9 +104,8 @@ def _axis(axis: AxisNote) -> dict[str, str]:
     }
 
 
-def _form(row: object) -> dict[str, object]:
-    assert isinstance(row, dict)
-    weight = float(row.get("weight") or 0.0)
+def _form(row: Mapping[str, object]) -> dict[str, object]:
+    weight = _real(row.get("weight")) or 0.0
     return {
         "form": str(row.get("form", "")),
         "weight": numbers.percent(weight),
@@ -111,17 +115,25 @@ def _form(row: object) -> dict[str, object]:
     }
 
 
-def _parameter(row: object) -> dict[str, str]:
-    assert isinstance(row, dict)
-    cells = {name: str(row.get(name, "")) for name in ("form", "parameter", "meaning")}
-    for name in ("estimate", "lo80", "hi80"):
-        value = row.get(name)
-        cells[name] = f"{value:.4g}" if isinstance(value, (int, float)) else "–"
-    return cells
+def _by_form(rows: Sequence[Mapping[str, object]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """Parameters under their forms, in the order in which the forms come."""
+    forms: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        cells = {name: str(row.get(name, "")) for name in ("parameter", "meaning")}
+        for name in ("estimate", "lo80", "hi80"):
+            value = _real(row.get(name))
+            cells[name] = "–" if value is None else f"{value:.4g}"
+        forms.setdefault(str(row.get("form", "")), []).append(cells)
+    return list(forms.items())
 
 
 def _maybe_percent(value: object) -> str:
     """A root mean square log error read as a relative error."""
-    if not isinstance(value, (int, float)) or value != value:
-        return "–"
-    return f"{100 * float(value):.2g}%"
+    error = _real(value)
+    return "–" if error is None else f"{100 * error:.2g}%"
+
+
+def _real(value: object) -> float | None:
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return float(value)
+    return None

@@ -34,13 +34,18 @@ def draw_law(axes: Axes, picture: LawPicture, palette: Palette) -> None:
     for x, y, fitted, colour in zip(picture.x, picture.y, picture.fitted, colours, strict=True):
         axes.plot([x, x], [y, fitted], color=colour, linewidth=1.0, alpha=0.55, zorder=3)
     axes.scatter(
-        picture.x, picture.y, s=34, c=colours, edgecolors=palette.background, linewidths=0.8,
+        picture.x,
+        picture.y,
+        s=34,
+        c=colours,
+        edgecolors=palette.background,
+        linewidths=0.8,
         zorder=4,
     )
     if picture.highlight is not None:
+        x, y = picture.highlight
         axes.scatter(
-            *[[value] for value in picture.highlight], s=120, facecolors="none",
-            edgecolors=palette.ink, linewidths=1.4, zorder=5,
+            [x], [y], s=120, facecolors="none", edgecolors=palette.ink, linewidths=1.4, zorder=5
         )
     _draw_answer(axes, picture.answer, picture.band.axis, palette)
     values = np.concatenate([picture.y, picture.fitted, *_answer_values(picture.answer)])
@@ -58,17 +63,17 @@ def draw_curve(axes: Axes, picture: CurvePicture, palette: Palette) -> None:
         picture.x, picture.y, s=13, color=palette.ink, linewidths=0, zorder=4, label="this run"
     )
     _draw_answer(axes, picture.answer, picture.band.axis, palette)
-    shown = [y[(x >= picture.band.x[0])] for x, y in picture.siblings]
-    values = np.concatenate([picture.y, picture.band.median, *shown, *_answer_values(picture.answer)])
+    shown = [y[(x >= picture.band.x[0])] for x, y in picture.siblings]  # the rest is cut off
+    values = np.concatenate(
+        [picture.y, picture.band.median, *shown, *_answer_values(picture.answer)]
+    )
     _frame(axes, picture.band, values, picture.mode, palette)
 
 
 def _draw_band(axes: Axes, band: Band, palette: Palette) -> None:
     for level, alpha in zip(sorted(LEVELS, reverse=True), palette.band_alphas, strict=True):
         low, high = band.intervals[level]
-        axes.fill_between(
-            band.x, low, high, color=palette.band, alpha=alpha, linewidth=0, zorder=2
-        )
+        axes.fill_between(band.x, low, high, color=palette.band, alpha=alpha, linewidth=0, zorder=2)
     axes.plot(band.x, band.median, color=palette.band, linewidth=1.8, zorder=3)
 
 
@@ -77,17 +82,32 @@ def _draw_answer(axes: Axes, answer: Answer, axis: str, palette: Palette) -> Non
     x = answer.point[axis]
     for level, width in ((0.95, 1.6), (0.8, 5.0)):
         axes.plot(
-            [x, x], answer.intervals[level], color=palette.answer, linewidth=width,
-            solid_capstyle="round", zorder=6,
+            [x, x],
+            answer.intervals[level],
+            color=palette.answer,
+            linewidth=width,
+            solid_capstyle="round",
+            zorder=6,
         )
     axes.scatter(
-        [x], [answer.median], s=52, color=palette.background, edgecolors=palette.answer,
-        linewidths=2.0, zorder=7,
+        [x],
+        [answer.median],
+        s=52,
+        color=palette.background,
+        edgecolors=palette.answer,
+        linewidths=2.0,
+        zorder=7,
     )
     if answer.actual is not None:
         axes.scatter(
-            [x], [answer.actual], s=70, marker="D", color=palette.actual,
-            edgecolors=palette.background, linewidths=1.0, zorder=8,
+            [x],
+            [answer.actual],
+            s=70,
+            marker="D",
+            color=palette.actual,
+            edgecolors=palette.background,
+            linewidths=1.0,
+            zorder=8,
         )
 
 
@@ -136,9 +156,14 @@ def _colour_key(axes: Axes, picture: LawPicture, palette: Palette) -> None:
         for level, colour in zip(levels, colours, strict=True)
     ]
     legend = axes.legend(
-        handles=handles, loc="upper right" if picture.mode == "min" else "lower right",
-        fontsize=8.5, frameon=False, labelcolor=palette.muted, handletextpad=0.1,
-        borderaxespad=0.2, labelspacing=0.35,
+        handles=handles,
+        loc="upper right" if picture.mode == "min" else "lower right",
+        fontsize=8.5,
+        frameon=False,
+        labelcolor=palette.muted,
+        handletextpad=0.1,
+        borderaxespad=0.2,
+        labelspacing=0.35,
     )
     legend.set_title(drawable(picture.colour_axis))
     title = legend.get_title()

@@ -120,9 +120,7 @@ def law_picture(
     x = frame[axis].to_numpy(dtype=float)
     low, high = float(x.min()), float(x.max())
     goal = answer.point[axis]
-    band = band_along(
-        law, axis, answer.point, min(low, goal) / _MARGIN, max(high, goal) * _MARGIN
-    )
+    band = band_along(law, axis, answer.point, min(low, goal) / _MARGIN, max(high, goal) * _MARGIN)
     colour_axis = _second_axis(law, axis, along)
     highlight = None
     if run is not None and run_column is not None and run_column in frame:
@@ -155,9 +153,7 @@ def _second_axis(law: FittedLaw, first: str, along: str | None) -> str | None:
     return max(others, key=interest, default=None)
 
 
-def _slices(
-    law: FittedLaw, frame: pd.DataFrame, axis: str, colour_axis: str
-) -> tuple[Slice, ...]:
+def _slices(law: FittedLaw, frame: pd.DataFrame, axis: str, colour_axis: str) -> tuple[Slice, ...]:
     """Medians through the points of each colour, where those points differ in `axis` alone.
 
     Where a third axis varies among them, a line would pass the points by for no fault of the law.

@@ -112,6 +112,11 @@ def _curve_title(document: Document, curve: CurvePicture) -> str:
 
 def _title(axes: Axes, text: str, palette: Palette) -> None:
     axes.set_title(
-        drawable(text, 66), loc="left", color=palette.ink, fontsize=10, fontweight="bold", pad=9,
+        drawable(text, 66),
+        loc="left",
+        color=palette.ink,
+        fontsize=10,
+        fontweight="bold",
+        pad=9,
         parse_math=False,
     )

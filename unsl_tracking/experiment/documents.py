@@ -1,0 +1,158 @@
+"""From a forecast of an experiment to the document and the files of one of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from unsl_tracking import __version__
+from unsl_tracking.experiment.result import ExperimentForecast, GroupForecast, RunForecast
+from unsl_tracking.forecast import FittedLaw
+from unsl_tracking.report import (
+    DARK,
+    LIGHT,
+    Answer,
+    CurvePicture,
+    Document,
+    Evidence,
+    LawNote,
+    LawPicture,
+    Notice,
+    RunNote,
+    curve_picture,
+    law_picture,
+    page,
+)
+from unsl_tracking.report.document import LEVELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+JSON: Final = "unsl/forecast.json"
+PNG: Final = "unsl/forecast.png"
+HTML: Final = "unsl/forecast.html"
+
+_MOST_SIBLINGS = 60
+"""Curves drawn behind a run's own; more of them are only a grey field."""
+
+
+def answer_at(
+    law: FittedLaw,
+    name: str,
+    point: Mapping[str, float],
+    why: str,
+    actual: float | None = None,
+) -> Answer:
+    """The law's forecast at one point, as an answer."""
+    forecast = law.predict(dict(point))
+    return Answer(
+        name=name,
+        point=dict(point),
+        why=why,
+        median=float(forecast.median),
+        intervals={level: _pair(forecast.interval(level)) for level in LEVELS},
+        actual=actual,
+        warnings=tuple(Notice.of(w, name) for w in forecast.warnings if w not in law.warnings),
+    )
+
+
+def document_of(
+    result: ExperimentForecast, group: GroupForecast, forecast: RunForecast
+) -> Document:
+    """Everything said about one run."""
+    law = group.law
+    summary = law.summary()
+    return Document(
+        metric=result.metric,
+        mode=result.mode,
+        mode_why=result.mode_why,
+        answers=tuple(a for a in (group.target, forecast.final) if a is not None),
+        evidence=Evidence(
+            runs=len(group.runs),
+            points=len(law.data),
+            axes=group.axes,
+            group=group.key,
+            notes=result.notes,
+            dropped=result.dropped,
+        ),
+        law=LawNote(
+            equation=summary.equation,
+            forms=_rows(summary.forms),
+            parameters=_rows(summary.parameters),
+        ),
+        run=RunNote(
+            forecast.run.id,
+            forecast.run.name,
+            forecast.run.status,
+            forecast.last_step,
+            forecast.run.url,
+        ),
+        tracker=result.tracker,
+        experiment=result.experiment,
+        warnings=tuple(Notice.of(warning, "law") for warning in law.warnings),
+        curve=None if not group.along else _curve(group, forecast).band,
+        provenance={
+            "unsl_tracking": __version__,
+            "numpy": version("numpy"),
+            "scipy": version("scipy"),
+            "seed": str(result.seed),
+        },
+    )
+
+
+def files_of(document: Document, group: GroupForecast, forecast: RunForecast) -> dict[str, bytes]:
+    """forecast.json, .png and .html under their artifact paths."""
+    from unsl_tracking.report.plots import forecast_png
+
+    law = _law(group, forecast)
+    curve = _curve(group, forecast) if group.along else None
+    light = forecast_png(document, law, curve, palette=LIGHT)
+    dark = forecast_png(document, law, curve, palette=DARK)
+    html = page(document, light=light, dark=dark)
+    return {
+        JSON: document.to_json().encode("utf-8"),
+        PNG: light,
+        HTML: html.encode("utf-8", "replace"),
+    }
+
+
+def _law(group: GroupForecast, forecast: RunForecast) -> LawPicture:
+    return law_picture(
+        group.law,
+        group.target or forecast.final,
+        run=forecast.run.id,
+        along=group.along[0] if group.along else None,
+        run_column=group.law.run,
+    )
+
+
+def _curve(group: GroupForecast, forecast: RunForecast) -> CurvePicture:
+    along = group.along[0]
+    curves = {
+        str(run): (rows[along].to_numpy(dtype=float), rows[group.law.value].to_numpy(dtype=float))
+        for run, rows in group.law.data.sort_values(along, kind="stable").groupby(
+            group.law.run, sort=False
+        )
+    }
+    own = curves.pop(forecast.run.id, (np.empty(0), np.empty(0)))
+    observed = own if forecast.curve is None else forecast.curve
+    siblings = [curves[run] for run in sorted(curves)[:_MOST_SIBLINGS]]
+    return curve_picture(
+        group.law, forecast.final, along=along, observed=observed, siblings=siblings
+    )
+
+
+def _pair(
+    bounds: tuple[NDArray[np.float64] | float, NDArray[np.float64] | float],
+) -> tuple[float, float]:
+    return float(bounds[0]), float(bounds[1])
+
+
+def _rows(frame: object) -> tuple[dict[str, object], ...]:
+    import pandas as pd
+
+    assert isinstance(frame, pd.DataFrame)
+    return tuple({str(k): v for k, v in row.items()} for row in frame.to_dict(orient="records"))
