@@ -1,15 +1,19 @@
-"""Batched Levenberg-Marquardt: many starts of one robust MAP problem, one linear solve a step.
+"""Batched Levenberg-Marquardt: many starts of robust MAP problems, one linear solve a step.
 
 Minimises, for every row θ of a batch (B, p),
 
     cost(θ) = Σ_i w_i ρ(r_i / σ) + ½ Σ_j ((θ_j − μ_j)/τ_j)²      r_i = ln ŷ_i(θ) − ln y_i
 
-with Huber's ρ (quadratic up to `huber` standard deviations, linear beyond). The steps solve
+with Huber's ρ (quadratic up to `HUBER` standard deviations, linear beyond). The steps solve
 (JᵀWJ/σ² + diag(1/τ²) + λ D) δ = −g with W the weights of iteratively reweighted least squares and
 D the diagonal of the first two terms (Marquardt's scaling, SIAM J. Appl. Math. 11, 1963); λ falls
 by 5 after a success and rises by 3 after a failure. Rows that have converged leave the batch.
 
-Plain NumPy: the batches are small (≤ 64 rows × a few hundred points), where an array-API layer for
+The rows of a batch may be starts of one problem or of several that share form and points but not
+weights, noise or prior: a weight of zero hides a point. Fits of one form to many parts of a table
+(windows, rolling origins) are small, so one batch of them all costs little more than one of them.
+
+Plain NumPy: the batches are small (≤ 200 rows × a few hundred points), where an array-API layer for
 accelerators costs more in dispatch than a GPU returns.
 """
 
@@ -35,8 +39,9 @@ _FALL, _RISE = 5.0, 3.0
 class Problem:
     """Data (n points, m axes) and a Gaussian prior (p parameters) for one form.
 
-    `weight` (n,) multiplies each point's share of the cost, `sigma` is the residual standard
-    deviation in ln y (a number, or one per point).
+    `weight` multiplies each point's share of the cost, `sigma` is the residual standard deviation
+    in ln y. Each is one for all rows of a batch or has a row per row of it: `weight` (n,) or
+    (B, n), `sigma` a number, (n,) or (B, 1), `mean` and `sd` (p,) or (B, p).
     """
 
     form: Form
@@ -48,13 +53,23 @@ class Problem:
     mean: Array
     sd: Array
 
-    def with_sigma(self, sigma: float) -> Problem:
+    def with_sigma(self, sigma: float | Array) -> Problem:
         """The same problem at another noise level."""
         return replace(self, sigma=sigma)
 
+    def rows(self, rows: NDArray[np.intp]) -> Problem:
+        """The problem of these rows of the batch."""
+        return replace(
+            self,
+            weight=_rows(self.weight, rows),
+            sigma=_rows(self.sigma, rows),
+            mean=_rows(self.mean, rows),
+            sd=_rows(self.sd, rows),
+        )
+
 
 class Solution(NamedTuple):
-    """Rows sorted by cost, lowest first. `steps` counts the linear solves."""
+    """Rows in the order of the starts. `steps` counts the linear solves."""
 
     theta: Array  # (B, p)
     cost: Array  # (B,)
@@ -70,10 +85,11 @@ def solve(problem: Problem, starts: Array, *, steps: int = 60, tolerance: float 
     active = np.isfinite(cost)
     converged = np.zeros(len(theta), dtype=bool)
     taken = 0
-    while active.any() and taken < steps:
-        rows = np.flatnonzero(active)
+    rows = np.flatnonzero(active)
+    part = problem.rows(rows)
+    while len(rows) and taken < steps:
         trial = theta[rows] + _step(gradient[rows], hessian[rows], damping[rows])
-        new_cost, new_gradient, new_hessian = _linearise(problem, trial)
+        new_cost, new_gradient, new_hessian = _linearise(part, trial)
         better = new_cost < cost[rows]
         good, bad = rows[better], rows[~better]
         gain = cost[good] - new_cost[better]
@@ -82,12 +98,13 @@ def solve(problem: Problem, starts: Array, *, steps: int = 60, tolerance: float 
         gradient[good], hessian[good] = new_gradient[better], new_hessian[better]
         damping[good] = np.maximum(damping[good] / _FALL, _DAMPING_RANGE[0])
         damping[bad] *= _RISE
-        stuck = damping > _DAMPING_RANGE[1]
-        converged |= stuck & active
-        active &= ~converged
+        converged[bad] = damping[bad] > _DAMPING_RANGE[1]
+        left = ~converged[rows]
+        if not left.all():
+            rows = rows[left]
+            part = problem.rows(rows)
         taken += 1
-    order = np.argsort(cost, kind="stable")
-    return Solution(theta[order], cost[order], converged[order], taken)
+    return Solution(theta, cost, converged, taken)
 
 
 def gauss_newton(problem: Problem, theta: Array) -> Array:
@@ -95,23 +112,28 @@ def gauss_newton(problem: Problem, theta: Array) -> Array:
     return _linearise(problem, theta)[2]
 
 
+def _rows(value: float | Array, rows: NDArray[np.intp]) -> Array:
+    array = np.asarray(value, dtype=float)
+    return array[rows] if array.ndim == 2 else array
+
+
 def _linearise(problem: Problem, theta: Array) -> tuple[Array, Array, Array]:
     """Cost (B,), gradient (B, p) and Gauss-Newton Hessian (B, p, p)."""
     ln_y, jac = evaluate(problem.form, theta, problem.log_x, problem.centre)
     with np.errstate(over="ignore", invalid="ignore"):
-        residual = (ln_y - problem.ln_y) / problem.sigma
+        inverse_sigma = 1.0 / np.asarray(problem.sigma)
+        residual = (ln_y - problem.ln_y) * inverse_sigma
         size = np.abs(residual)
         quadratic = np.minimum(size, HUBER)
-        loss = quadratic * (size - 0.5 * quadratic)
         pull = (theta - problem.mean) / problem.sd
-        cost = (loss * problem.weight).sum(1) + 0.5 * (pull**2).sum(1)
-        irls = problem.weight * np.where(size > HUBER, HUBER / np.maximum(size, HUBER), 1.0)
-        scaled = jac / np.asarray(problem.sigma)[..., None]
-        weighted = scaled * irls[..., None]
-        gradient = np.matmul(weighted.transpose(0, 2, 1), residual[..., None])[..., 0]
-        gradient += pull / problem.sd
-        hessian = np.matmul(weighted.transpose(0, 2, 1), scaled)
-    hessian += np.diag(1.0 / problem.sd**2)
+        cost = (problem.weight * quadratic * (size - 0.5 * quadratic)).sum(1)
+        cost += 0.5 * (pull**2).sum(1)
+        irls = problem.weight * (HUBER / np.maximum(size, HUBER)) * inverse_sigma
+        across = jac.swapaxes(1, 2)
+        gradient = np.matmul(across, (irls * residual)[..., None])[..., 0] + pull / problem.sd
+        hessian = np.matmul(across, jac * (irls * inverse_sigma)[..., None])
+    p = theta.shape[1]
+    hessian[:, range(p), range(p)] += 1.0 / problem.sd**2
     return np.where(np.isfinite(cost), cost, np.inf), gradient, hessian
 
 

@@ -7,15 +7,16 @@ differ by less than the noise are not told apart.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unsl_tracking.fit.component import Component, fit_component
+from unsl_tracking.fit.component import Component, fit_components
 from unsl_tracking.fit.ladder import Roles, Rung, ladder
 from unsl_tracking.fit.origins import Origin, rolling_origins
-from unsl_tracking.fit.points import Points
+from unsl_tracking.fit.points import Mask, Points
 from unsl_tracking.fit.prior import PriorSettings
 
 Array = NDArray[np.float64]
@@ -72,43 +73,69 @@ def search(
     tried = _in_window(rungs or ladder(roles, len(points)), points)
     origins = rolling_origins(points)
     known = {m.rung: m.component for m in previous.members} if previous else {}
+    centre = previous.members[0].component.centre if previous else points.centre
     fitted: list[tuple[Rung, Component, tuple[float, ...]]] = []
-    for rung in tried:
-        inside = points[_window(rung, points)]
-        before = known.get(rung)
-        best = fit_component(
-            rung.form,
-            inside,
-            centre=points.centre if before is None else before.centre,
-            seed=seed,
-            n_starts=_STARTS if before is None else _STARTS_AT_ORIGIN,
-            warm=None if before is None else before.theta[None],
-            settings=settings,
-        )
-        errors = tuple(_score(rung, points, o, best, seed, settings) for o in origins)
-        fitted.append((rung, best, errors))
+    for form in dict.fromkeys(rung.form for rung in tried):
+        same = [rung for rung in tried if rung.form == form]
+        fitted += _fit_rungs(same, points, origins, centre, known, seed, settings)
     return _weigh(fitted, points, origins)
 
 
-def _score(
-    rung: Rung,
+def _fit_rungs(
+    rungs: list[Rung],
     points: Points,
-    origin: Origin,
-    best: Component,
+    origins: list[Origin],
+    centre: Array,
+    known: Mapping[Rung, Component],
     seed: int,
     settings: PriorSettings | None,
-) -> float:
-    seen = points[origin.below]
-    inside = seen[_window(rung, seen)]
-    fit = fit_component(
-        rung.form,
-        inside,
-        centre=best.centre,
+) -> list[tuple[Rung, Component, tuple[float, ...]]]:
+    """Rungs of one form: fitted to what each sees of all the points, then at every origin."""
+    form = rungs[0].form
+    windows = np.stack([_window(rung, points) for rung in rungs])
+    warm = [known[rung].theta for rung in rungs if rung in known]
+    best = fit_components(
+        form,
+        points,
+        windows,
+        centre=centre,
         seed=seed,
-        n_starts=_STARTS_AT_ORIGIN,
-        warm=best.theta[None],
+        n_starts=_STARTS_AT_ORIGIN if len(warm) == len(rungs) else _STARTS,
+        warm=np.stack([np.stack(warm)] * len(rungs)) if warm else None,
         settings=settings,
     )
+    if not origins:
+        return [(rung, component, ()) for rung, component in zip(rungs, best, strict=True)]
+    parts = [_below(rung, points, origin) for rung in rungs for origin in origins]
+    at_origins = fit_components(
+        form,
+        points,
+        np.stack(parts),
+        centre=centre,
+        seed=seed,
+        n_starts=_STARTS_AT_ORIGIN,
+        warm=np.stack([c.theta[None] for c in best for _ in origins]),
+        settings=settings,
+    )
+    errors = [
+        _error(fit, points, origin)
+        for fit, origin in zip(at_origins, origins * len(rungs), strict=True)
+    ]
+    per_rung = np.reshape(errors, (len(rungs), len(origins)))
+    return [
+        (rung, component, tuple(map(float, e)))
+        for rung, component, e in zip(rungs, best, per_rung, strict=True)
+    ]
+
+
+def _below(rung: Rung, points: Points, origin: Origin) -> Mask:
+    """What the rung sees of the points below the origin."""
+    part = origin.below.copy()
+    part[origin.below] = _window(rung, points[origin.below])
+    return part
+
+
+def _error(fit: Component, points: Points, origin: Origin) -> float:
     error = fit.predict(points.log_x[origin.above])[0] - points.ln_y[origin.above]
     return float(np.sqrt(np.average(error**2, weights=points.weight[origin.above])))
 

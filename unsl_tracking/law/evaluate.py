@@ -31,6 +31,7 @@ from unsl_tracking.law.form import (
     Term,
 )
 from unsl_tracking.law.implicit import implicit_sigmoid
+from unsl_tracking.law.jacobian import empty_jacobian
 from unsl_tracking.law.repeated import repeated_data
 
 Array = NDArray[np.float64]
@@ -48,7 +49,7 @@ def evaluate(form: Form, theta: Array, log_x: Array, centre: Array) -> tuple[Arr
             for term, where in zip(form.terms, form.slices, strict=True)
         ]
         ln_y, shares = _combine(form, [value for value, _ in parts])
-        jac = np.empty((*ln_y.shape, theta.shape[1]))
+        jac = empty_jacobian(ln_y.shape, theta.shape[1])
         for (_, own), where, share in zip(parts, form.slices, shares, strict=True):
             np.multiply(own, share[..., None], out=jac[..., where])
     return ln_y, jac
@@ -135,7 +136,7 @@ def _broken_power_law(term: BrokenPowerLaw, theta: Array, z: Array) -> _Part:
     """See `BrokenPowerLaw`; parameters in the order of `BrokenPowerLaw.parameters`."""
     m = len(term.axes)
     ln_k = theta[:, :1] - theta[:, 1 : 1 + m] @ z.T
-    jac = np.empty((*ln_k.shape, theta.shape[1]))
+    jac = empty_jacobian(ln_k.shape, theta.shape[1])
     jac[..., 0] = 1.0
     jac[..., 1 : 1 + m] = -z
     at = 1 + m

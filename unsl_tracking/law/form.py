@@ -1,7 +1,7 @@
 """A scaling law's form as data: which terms are present, over which axes, with which breaks.
 
 A `Form` is a tuple of terms. Each term belongs to one of the layers of the Unified Neural Scaling
-Law (DESIGN section 2; the exact parameterisation is ours, see docs/law.md):
+Law (the exact parameterisation is ours, see docs/law.md):
 
     y = a + Q + Σ O          a: `Limit`;  O: `BrokenPowerLaw(layer="overfit")`
     Q = 1 / (1/R + 1/M)      M: `Ceiling`

@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from unsl_tracking.law.jacobian import empty_jacobian
+
 Array = NDArray[np.float64]
 _NEWTON_STEPS = 60
 _TOLERANCE = 1e-14
@@ -35,7 +37,7 @@ def implicit_sigmoid(theta: Array, z: Array) -> tuple[Array, Array]:
     ln_y = np.logaddexp(ln_a, ln_span + ln_up)
     share = np.exp(ln_span + ln_up - ln_y)
     by_target = share * np.exp(ln_down) / slope
-    jac = np.empty((*ln_y.shape, 5))
+    jac = empty_jacobian(ln_y.shape, 5)
     jac[..., 0] = by_target
     jac[..., 1] = -by_target * z
     jac[..., 2] = np.exp(ln_a - ln_y)

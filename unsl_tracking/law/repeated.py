@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from unsl_tracking.law.jacobian import empty_jacobian
+
 Array = NDArray[np.float64]
 _LOG_BOUND = 60.0
 _SMALLEST_EXPONENT = 1e-12
@@ -43,7 +45,7 @@ def repeated_data(theta: Array, n: Array, d: Array, u: Array) -> tuple[Array, Ar
     second = ln_b - beta * effective_d
     total = np.logaddexp(first, second)
     p, q = np.exp(first - total), np.exp(second - total)
-    jac = np.empty((*total.shape, 6))
+    jac = empty_jacobian(total.shape, 6)
     free_a, free_b = alpha > _SMALLEST_EXPONENT, beta > _SMALLEST_EXPONENT
     pull = -p * alpha * by_optimal  # d ln(sum) / d ln N_opt
     jac[..., 0] = p + pull / a

@@ -7,7 +7,7 @@
     bnsl             y = a + β x^-α Π (1 + (x/d_k)^(1/f_k))^(-γ_k f_k)   arXiv 2210.14891
     chinchilla (CF)  y = a + Σ_j A_j x_j^-α_j                         arXiv 2203.15556, approach 3
     muennighoff (DC) Chinchilla with decaying repetitions             arXiv 2305.16264
-    unsl             all layers (DESIGN section 2)                    after arXiv 2605.26248
+    unsl             all layers (docs/law.md)                        after arXiv 2605.26248
     A1, A2, A3       unsl without hyperbreaks, without bottlenecks, without the overall trend
 
 M1-M4 are named as in arXiv 2209.06640. The ablations remove one layer each; the names are ours.
