@@ -49,8 +49,8 @@ def value(form: Form, theta: NDArray[np.number], log_x: Array, centre: Array) ->
                 overfit = overfit + broken(term, own, xs)
             case BrokenPowerLaw():
                 summed = summed + broken(term, own, xs)
-    y: Complex = limit + 1 / (1 / summed + one_over_ceiling) + overfit
-    return y
+    y = limit + 1 / (1 / summed + one_over_ceiling) + overfit
+    return np.asarray(y, dtype=np.complex128)
 
 
 def broken(term: BrokenPowerLaw, own: list[complex], xs: list[Array]) -> Complex:

@@ -8,6 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import log_expit
 
 from unsl_tracking.law import Ceiling, Form, Limit, evaluate, log_value, zoo
 
@@ -88,14 +91,33 @@ def test_value_is_right_where_floats_of_the_published_formula_would_overflow(
     assert ours == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("warp", [1e-30, -1e-30, 1.0, -1.0, 20.0, -20.0, 1e30, -1e30])
-def test_the_implicit_sigmoid_solves_its_equation_for_any_warp(warp: float) -> None:
-    form = zoo.implicit("x")
-    z = np.linspace(-60, 60, 25)[:, None]
-    theta = np.array([[0.3, 0.4, -1.0, 0.7, warp]])
-    ln_y, _ = evaluate(form, theta, z, np.zeros(1))
-    assert (np.diff(ln_y[0]) <= 0).all(), "M4 falls along its axis"
-    floor, top = np.exp(-1.0), np.exp(-1.0) + np.exp(0.7)
-    y = np.exp(ln_y[0])
-    assert (y >= floor * (1 - 1e-15)).all()
-    assert (y <= top * (1 + 1e-15)).all()
+_M4 = {"beta": 0.3, "c": 0.4, "ln_a": -1.0, "ln_span": 0.0}
+
+
+def _m4(ln_warp: float, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    ln_y, jac = evaluate(
+        zoo.implicit("x"), np.array([[*_M4.values(), ln_warp]]), z[:, None], np.zeros(1)
+    )
+    assert np.isfinite(jac).all()
+    return np.asarray(ln_y[0])
+
+
+@pytest.mark.parametrize("ln_warp", [-20.0, -8.0, 0.0, 1e-30, 8.0, 20.0])
+def test_the_implicit_sigmoid_solves_its_equation_for_any_warp(ln_warp: float) -> None:
+    warp, z = np.exp(ln_warp), np.linspace(-60, 60, 25)
+
+    def miss(t: float, at: float) -> float:  # (y − a)/(M − y)^α = b x^-c at y = a + span σ(t)
+        up, down = _M4["ln_span"] + log_expit(t), _M4["ln_span"] + log_expit(-t)
+        return float(up - warp * down - _M4["beta"] + _M4["c"] * at)
+
+    roots = np.array([brentq(miss, -1e3, 1e13, args=(at,), xtol=1e-13, maxiter=500) for at in z])
+    expected = np.logaddexp(_M4["ln_a"], _M4["ln_span"] + log_expit(roots))
+    np.testing.assert_allclose(_m4(ln_warp, z), expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("ln_warp", [-1e30, -30.0, 0.0, 30.0, 1e30])
+def test_the_implicit_sigmoid_falls_from_its_ceiling_to_its_limit(ln_warp: float) -> None:
+    ln_y = _m4(ln_warp, np.linspace(-60, 60, 25))
+    assert (np.diff(ln_y) <= 0).all()
+    assert (ln_y >= _M4["ln_a"]).all()
+    assert (ln_y <= np.logaddexp(_M4["ln_a"], _M4["ln_span"]) + 1e-15).all()
