@@ -33,6 +33,9 @@ HUBER = 1.345  # 95% efficiency at the normal distribution (Huber, Robust Statis
 _FIRST_DAMPING = 1e-2
 _DAMPING_RANGE = (1e-9, 1e9)
 _FALL, _RISE = 5.0, 3.0
+# Multiplications below which OpenBLAS works on the calling thread. Threads would gain little on
+# matrices this small, and wait for each other for milliseconds where other work keeps cores busy.
+_LARGEST_PRODUCT = 4 * 65536
 
 
 @dataclass(frozen=True)
@@ -131,10 +134,20 @@ def _linearise(problem: Problem, theta: Array) -> tuple[Array, Array, Array]:
         irls = problem.weight * (HUBER / np.maximum(size, HUBER)) * inverse_sigma
         across = jac.swapaxes(1, 2)
         gradient = np.matmul(across, (irls * residual)[..., None])[..., 0] + pull / problem.sd
-        hessian = np.matmul(across, jac * (irls * inverse_sigma)[..., None])
+        hessian = _products(across, jac * (irls * inverse_sigma)[..., None])
     p = theta.shape[1]
     hessian[:, range(p), range(p)] += 1.0 / problem.sd**2
     return np.where(np.isfinite(cost), cost, np.inf), gradient, hessian
+
+
+def _products(left: Array, right: Array) -> Array:
+    """left (B, p, n) @ right (B, n, p), a few points at a time so that BLAS starts no threads."""
+    _, p, n = left.shape
+    chunk = max(_LARGEST_PRODUCT // p**2, 1)
+    total = np.matmul(left[:, :, :chunk], right[:, :chunk])
+    for at in range(chunk, n, chunk):
+        total += np.matmul(left[:, :, at : at + chunk], right[:, at : at + chunk])
+    return np.asarray(total, dtype=float)
 
 
 def _step(gradient: Array, hessian: Array, damping: Array) -> Array:
