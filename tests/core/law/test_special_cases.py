@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from unsl_tracking.law import Form, log_value, zoo
+from unsl_tracking.law import BrokenPowerLaw, Form, log_value, zoo
 
 from .naive import vector
 
@@ -91,6 +91,29 @@ def test_the_published_fit_gives_the_loss_of_chinchilla_itself() -> None:
     loss = _y(zoo.chinchilla(["N", "D"]), _chinchilla_values(centre), at, centre)[0]
     # By hand: 406.4/7e10^0.34 = 0.0834 and 410.7/1.4e12^0.28 = 0.1632 above 1.69.
     assert loss == pytest.approx(1.69 + 0.0834 + 0.1632, abs=2e-4)
+
+
+def test_one_hyperbreak_over_parameters_and_data_is_kaplan() -> None:
+    """Kaplan et al., arXiv 2001.08361, eq. 1.5: [(N_c/N)^(α_N/α_D) + D_c/D]^α_D.
+
+    Taking D_c/D out leaves (1 + (N_c/N)^(α_N/α_D) D/D_c)^α_D: a hyperbreak of sharpness 1.
+    """
+    alpha_n, alpha_d, n_c, d_c = 0.076, 0.103, 6.4e13, 1.8e13
+    rng = np.random.default_rng(0)
+    n, d = 10 ** rng.uniform(4, 12, 50), 10 ** rng.uniform(6, 13, 50)
+    published = ((n_c / n) ** (alpha_n / alpha_d) + d_c / d) ** alpha_d
+    form = Form("Kaplan", ("N", "D"), (BrokenPowerLaw(("N", "D"), breaks=1),))
+    values = {
+        "K0.beta": float(alpha_d * np.log(d_c)),
+        "K0.alpha[N]": 0.0,
+        "K0.alpha[D]": alpha_d,
+        "K0.w1[N]": -alpha_n / alpha_d,
+        "K0.w1[D]": 1.0,
+        "K0.delta1": float(np.log(d_c) - alpha_n / alpha_d * np.log(n_c)),
+        "K0.gamma1": -alpha_d,
+        "K0.ln_f1": 0.0,
+    }
+    np.testing.assert_allclose(_y(form, values, np.stack([n, d], axis=1)), published, rtol=1e-11)
 
 
 def test_a_power_law_of_several_axes_is_their_product_and_m1_on_one() -> None:
