@@ -148,6 +148,7 @@ class _Parser:
         while position < len(text.rstrip()):
             found = _TOKEN.match(text, position)
             if found is None:
+                position += len(text[position:]) - len(text[position:].lstrip())
                 raise self.error("a number, a name or one of + - * / ** ( ) ,", position)
             kind = str(found.lastgroup)
             self.tokens.append((kind, found[kind], found.start(kind)))

@@ -33,7 +33,7 @@ IGNORED_KEYS: Final = (
     "*seed*", "random_state", "trial*", "*_trial", "fold", "replicate*", "repetition*",
     # names and identities
     "name", "run", "run_*", "*run_name", "exp_name", "experiment*", "job_*", "display_name",
-    "project*", "entity", "group", "tags", "id", "*uuid*", "index", "notes", "note",
+    "project*", "entity", "id", "*uuid*", "index", "notes", "note",
     "description", "comment*", "user", "username", "user_name", "author", "owner",
     "version", "*python_version", "torch_version", "code_version", "*commit*", "git*", "sha",
     "branch",
@@ -64,6 +64,7 @@ They are compared with the key in lower case and with its plain name (see `names
 IS_AXIS: Final = "is the axis"  # a reason that needs no telling
 MISSING: Final = "(not set)"
 _LONGEST: Final = 100  # characters of a value that can split groups
+_SHOWN: Final = 3  # keys in a label, as long as they tell the groups apart
 _LABEL: Final = 60  # characters of a value in a label
 
 
@@ -223,16 +224,25 @@ def _groups(runs: Sequence[Run], splitting: Mapping[str, Sequence[str]]) -> tupl
         key = tuple(values[index] for values in splitting.values())
         members.setdefault(key, []).append(run.id)
     varying = [place for place in range(len(splitting)) if len({key[place] for key in members}) > 1]
+    shown = _telling(list(members), varying)
     names = list(splitting)
     labels: dict[str, int] = {}
     groups = []
     for key, ids in members.items():
-        label = ", ".join(f"{names[i]}={_cut(key[i])}" for i in varying) or "all runs"
+        label = ", ".join(f"{names[i]}={_cut(key[i])}" for i in shown) or "all runs"
         labels[label] = labels.get(label, 0) + 1
         if labels[label] > 1:  # long values that differ beyond the cut
             label = f"{label} ({labels[label]})"
         groups.append(Group(label, {names[i]: key[i] for i in varying}, tuple(ids)))
     return tuple(groups)
+
+
+def _telling(keys: Sequence[tuple[str, ...]], varying: Sequence[int]) -> Sequence[int]:
+    """Places to show in labels: all that vary, or of many the first ones that suffice."""
+    for count in range(_SHOWN, len(varying)):
+        if len({tuple(key[place] for place in varying[:count]) for key in keys}) == len(keys):
+            return varying[:count]
+    return varying
 
 
 def _cut(text: str) -> str:
