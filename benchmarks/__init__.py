@@ -1,0 +1,1 @@
+"""Measurements of unsl_tracking: `accuracy` (errors and intervals) and `speed`."""
