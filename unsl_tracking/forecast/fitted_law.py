@@ -16,7 +16,7 @@ from unsl_tracking.forecast.forecast import Forecast
 from unsl_tracking.forecast.metric_scale import MetricScale
 from unsl_tracking.forecast.predictive import predictive
 from unsl_tracking.forecast.summary import LawSummary, summarise
-from unsl_tracking.forecast.table import clean, query, roles_of, to_points
+from unsl_tracking.forecast.table import clean, merge, query, roles_of, to_points
 from unsl_tracking.law import Form
 from unsl_tracking.runs.axes import Axis, as_axes
 
@@ -101,19 +101,16 @@ class FittedLaw:
             DataError: as `fit`.
         """
         table = clean(rows, self._axes, self.value, self.run)
-        keys = [*self.axes, *([self.run] if self.run else [])]
-        data = pd.concat([self.data, table.frame], ignore_index=True)
-        data = data.drop_duplicates(subset=keys, keep="last", ignore_index=True)
+        notes = {note.code: note for note in (*self._notes, *table.notes)}
+        keys = [*self.axes, *([] if self.run is None else [self.run])]
+        data = merge(self.data, table.frame, keys)
         values = data[self.value].to_numpy(dtype=float)
-        self._scale = MetricScale.for_metric(
-            self._scale.mode, self._scale.ceiling, values, self.value
-        )
-        points = to_points(data, self._axes, self.value, self._scale)
+        scale = MetricScale.for_metric(self._scale.mode, self._scale.ceiling, values, self.value)
+        points = to_points(data, self._axes, self.value, scale)
         roles = roles_of(self._axes, points)
         rungs = [Rung(f) for f in self._forms] if self._forms else None
         self._mixture = search(points, roles, seed=self.seed, rungs=rungs, previous=self._mixture)
-        self.data = data
-        self._notes = (*self._notes, *table.notes)
+        self.data, self._scale, self._notes = data, scale, tuple(notes.values())
         return self
 
     def summary(self) -> LawSummary:
@@ -177,14 +174,12 @@ def fit(
         TooLittleEvidence: too few points or too short a span to forecast from.
     """
     chosen = as_axes(axes)
+    seed = _whole(seed)
     table = clean(frame, chosen, value, run)
     values = table.frame[value].to_numpy(dtype=float)
     scale = MetricScale.for_metric(mode, ceiling, values, value)
     points = to_points(table.frame, chosen, value, scale)
-    given = None if forms is None else tuple(forms)
-    for form in given or ():
-        if form.axes != points.axes:
-            raise DataError(f"a form is over the axes {points.axes}", got=(form.name, form.axes))
+    given = None if forms is None else _forms_over(points.axes, forms)
     rungs = None if given is None else [Rung(form) for form in given]
     return FittedLaw(
         axes=chosen,
@@ -197,3 +192,19 @@ def fit(
         notes=table.notes,
         mixture=search(points, roles_of(chosen, points), seed=seed, rungs=rungs),
     )
+
+
+def _forms_over(axes: tuple[str, ...], forms: Sequence[Form]) -> tuple[Form, ...]:
+    given = tuple(forms)
+    if not given or not all(isinstance(form, Form) for form in given):
+        raise DataError("forms holds at least one Form", got=forms, next_step="Or leave it out.")
+    for form in given:
+        if form.axes != axes:
+            raise DataError(f"a form is over the axes {axes}", got=(form.name, form.axes))
+    return given
+
+
+def _whole(seed: object) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise DataError("a seed is an integer ≥ 0", got=seed)
+    return int(seed)

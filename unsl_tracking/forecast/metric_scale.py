@@ -16,6 +16,8 @@ from unsl_tracking.errors import DataError
 
 Array = NDArray[np.float64]
 Mode = Literal["min", "max"]
+# Where exp would leave the range of numbers, denormal ones included.
+_LOWEST, _HIGHEST = -744.0, float(np.log(np.finfo(float).max))
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class MetricScale:
         """Choose the scale and check that the values fit it.
 
         Raises:
-            DataError: an unknown mode, a value that is not positive (mode "min"), or a value that
-                is not below the ceiling (mode "max").
+            DataError: an unknown mode, a value that is not positive (mode "min"), a ceiling that is
+                no finite number, or a value that is not below it (mode "max").
         """
         if mode not in ("min", "max"):
             raise DataError('mode must be "min" or "max"', got=mode)
@@ -43,7 +45,7 @@ class MetricScale:
                     next_step="Log an error instead, or use mode='max' with a ceiling.",
                 )
             return cls("min")
-        top = 1.0 if ceiling is None else float(ceiling)
+        top = 1.0 if ceiling is None else _finite(ceiling)
         if values.size and values.max() >= top:
             given = "the default ceiling of shares" if ceiling is None else "the given ceiling"
             raise DataError(
@@ -59,10 +61,18 @@ class MetricScale:
 
     def from_log(self, ln_error: Array) -> Array:
         """The metric whose error has this ln; never overflows."""
-        error = np.exp(np.clip(ln_error, -700.0, 700.0))
+        with np.errstate(under="ignore"):
+            error = np.exp(np.clip(ln_error, _LOWEST, _HIGHEST))
         return error if self.ceiling is None else self.ceiling - error
 
     def level(self, q: float | Array) -> Array:
         """The quantile of ln error at which the metric's quantile q lies."""
         q = np.asarray(q, dtype=float)
         return 1.0 - q if self.mode == "max" else q
+
+
+def _finite(ceiling: object) -> float:
+    number = isinstance(ceiling, (int, float, np.number)) and not isinstance(ceiling, bool)
+    if not number or not np.isfinite(ceiling):  # type: ignore[call-overload]
+        raise DataError("a ceiling is a finite number", got=ceiling)
+    return float(ceiling)  # type: ignore[arg-type]

@@ -42,26 +42,35 @@ def clean(frame: pd.DataFrame, axes: Sequence[Axis], value: str, run: str | None
     if not isinstance(frame, pd.DataFrame):
         raise DataError("observations come as a pandas DataFrame", got=type(frame).__name__)
     names = [a.name for a in axes]
-    for name in [*names, value, *([run] if run else [])]:
-        if name not in frame.columns:
+    columns = [*names, value, *([run] if run is not None else [])]
+    if len(set(map(str, columns))) < len(columns):
+        raise DataError("the axes, the metric and the run are different columns", got=columns)
+    for name in columns:
+        if not isinstance(name, str) or name not in frame.columns:
             known = ", ".join(map(str, frame.columns))
             raise DataError(
                 "every axis and the metric are columns of the table",
                 got=name,
                 next_step=f"It has: {known}.",
             )
+        if (frame.columns == name).sum() > 1:
+            raise DataError("every column that is used has a name of its own", got=name)
     out = pd.DataFrame({n: _numbers(frame[n], n) for n in [*names, value]})
-    if run:
-        out[run] = frame[run].astype(str).to_numpy()
-    if COUNT in frame.columns:
-        out[COUNT] = _numbers(frame[COUNT], COUNT)
-    usable = np.isfinite(out[[*names, value]].to_numpy()).all(axis=1)
+    if run is not None:
+        out[run] = _runs(frame[run], run)
+    if COUNT in frame.columns and COUNT != value:
+        out[COUNT] = _counts(frame[COUNT])
+    usable: NDArray[np.bool_] = np.isfinite(out[[*names, value]].to_numpy()).all(axis=1)
     notes = []
     if not usable.all():
         missing = int((~usable).sum())
         text = f"{missing} of {len(out)} rows have no finite {value} or axis and are left out"
         notes.append(ForecastWarning("rows_left_out", text, value=float(missing)))
     out = out[usable].reset_index(drop=True)
+    if run is not None and (again := out.duplicated([*names, run], keep="last")).any():
+        text = f"{int(again.sum())} rows were logged again by the same run; the last one counts"
+        notes.append(ForecastWarning("rows_corrected", text, value=float(again.sum())))
+        out = out[~again].reset_index(drop=True)
     for name in names:
         if len(out) and out[name].min() <= 0.0:
             raise AxisError(
@@ -70,6 +79,18 @@ def clean(frame: pd.DataFrame, axes: Sequence[Axis], value: str, run: str | None
                 next_step="Leave such rows out, or use an axis that starts above zero.",
             )
     return Table(out, tuple(notes))
+
+
+def merge(known: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Known rows and new ones; a new row replaces the known ones with the same keys."""
+    if not len(rows):
+        return known
+    index = pd.MultiIndex.from_frame
+    corrected = index(known[list(keys)]).isin(index(rows[list(keys)]))
+    merged = pd.concat([known[~corrected], rows], ignore_index=True)
+    if COUNT in merged and COUNT not in (set(known) & set(rows)):
+        merged[COUNT] = merged[COUNT].fillna(1.0)
+    return merged
 
 
 def to_points(frame: pd.DataFrame, axes: Sequence[Axis], value: str, scale: MetricScale) -> Points:
@@ -83,8 +104,12 @@ def to_points(frame: pd.DataFrame, axes: Sequence[Axis], value: str, scale: Metr
     names = [a.name for a in axes]
     log_x = np.log(frame[names].to_numpy(dtype=float))
     values = frame[value].to_numpy(dtype=float)
-    _enough(log_x, values, names, value)
-    count = frame[COUNT].to_numpy(dtype=float) if COUNT in frame else np.ones(len(frame))
+    _enough(log_x, values, names, value, scale)
+    counted = COUNT in frame and value != COUNT
+    count = frame[COUNT].to_numpy(dtype=float) if counted else np.ones(len(frame))
+    count = count / count.max()  # so that the sum in the mean cannot overflow
+    order = np.lexsort((count, values, *log_x.T))  # sums do not depend on the order of the rows
+    log_x, values, count = log_x[order], values[order], count[order]
     return Points(
         axes=tuple(names),
         log_x=log_x,
@@ -129,17 +154,26 @@ def query(points: pd.DataFrame | Mapping[str, Any], axes: Sequence[str]) -> pd.D
         )
     if isinstance(given, dict) and (unknown := [str(k) for k in given if k not in axes]):
         raise AxisError(f"a forecast is asked for on the axes {', '.join(axes)}", got=unknown)
-    columns = {a: np.atleast_1d(_numbers(pd.Series(np.atleast_1d(given[a])), a)) for a in axes}
-    length = max(map(len, columns.values()))
+    columns = {a: _column(given[a], a) for a in axes}
+    lengths = {a: len(c) for a, c in columns.items()}
+    length = max(lengths.values())
+    if any(n not in (1, length) for n in lengths.values()):
+        raise AxisError("the axes of a forecast have equally many values", got=lengths)
     frame = pd.DataFrame({a: np.broadcast_to(c, (length,)) for a, c in columns.items()})
     for axis in axes:
-        low = float(frame[axis].min())
+        low = float(frame[axis].min()) if length else 1.0
         if not (low > 0.0 and np.isfinite(frame[axis]).all()):
             raise AxisError(f"{axis} must be positive and finite to forecast at", got=low)
     return frame
 
 
 def _numbers(column: pd.Series, name: str) -> Array:
+    if column.dtype.kind in "cmM" or isinstance(column.dtype, pd.PeriodDtype):
+        raise DataError(
+            f"{name} must hold numbers",
+            got=str(column.dtype),
+            next_step="Convert it to seconds, or to another number.",
+        )
     try:
         return np.asarray(pd.to_numeric(column), dtype=float)
     except (ValueError, TypeError) as error:
@@ -150,28 +184,61 @@ def _numbers(column: pd.Series, name: str) -> Array:
         ) from error
 
 
-def _enough(log_x: Array, values: Array, names: list[str], value: str) -> None:
+def _column(values: Any, name: str) -> Array:
+    array = np.atleast_1d(values)
+    if array.ndim > 1:
+        raise AxisError(f"{name} is a number or a list of numbers", got=array.shape)
+    return _numbers(pd.Series(array), name)
+
+
+def _counts(column: pd.Series) -> Array:
+    """How many observations each row stands for; one where nothing is said."""
+    counts = _numbers(column, COUNT)
+    counts = np.where(np.isnan(counts), 1.0, counts)
+    if not (np.isfinite(counts) & (counts > 0.0)).all():
+        bad = counts[~(np.isfinite(counts) & (counts > 0.0))]
+        raise DataError(
+            f"{COUNT} says how many observations a row stands for: more than zero",
+            got=float(bad[0]),
+            next_step="Leave such rows out.",
+        )
+    return counts
+
+
+def _runs(column: pd.Series, name: str) -> NDArray[np.object_]:
+    if column.isna().any():
+        raise DataError(
+            f"every row says in {name} which run it is of",
+            got=None,
+            next_step="Name the run, or leave such rows out.",
+        )
+    return np.array([str(each) for each in column], dtype=object)
+
+
+def _enough(log_x: Array, values: Array, names: list[str], value: str, scale: MetricScale) -> None:
     distinct = len(np.unique(log_x.round(9), axis=0)) if len(log_x) else 0
     spans = np.ptp(log_x, axis=0) if len(log_x) else np.zeros(len(names))
     known: dict[str, object] = {
         "points": len(log_x),
         "distinct_points": distinct,
-        "factor": {n: float(np.exp(s)) for n, s in zip(names, spans, strict=True)},
-        "best": float(values.min()) if len(values) else None,
+        "factor": {n: float(np.exp(min(s, 700.0))) for n, s in zip(names, spans, strict=True)},
+        "best": float(values.min() if scale.mode == "min" else values.max())
+        if len(values)
+        else None,
     }
+    flat = [n for n, s in zip(names, spans, strict=True) if s <= 0.0]
+    if flat and len(log_x) >= FEWEST_POINTS:
+        raise AxisError(
+            "an axis must vary between the points",
+            got=flat,
+            next_step="Leave it out of axes, or add runs that vary it.",
+        )
     if distinct < FEWEST_POINTS:
         raise TooLittleEvidence(
             f"a forecast of {value} needs at least {FEWEST_POINTS} points that differ",
             known=known,
             got=distinct,
             next_step="Log more checkpoints, or add runs at other scales.",
-        )
-    flat = [n for n, s in zip(names, spans, strict=True) if s <= 0.0]
-    if flat:
-        raise AxisError(
-            "an axis must vary between the points",
-            got=flat,
-            next_step="Leave it out of axes, or add runs that vary it.",
         )
     if spans.max() < SHORTEST_SPAN:
         raise TooLittleEvidence(
