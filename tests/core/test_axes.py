@@ -50,14 +50,14 @@ def test_what_is_no_finite_number_is_not_read(value: object) -> None:
     assert read_number(value) is None
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_any_finite_float_is_read_from_its_own_text(number: float) -> None:
     assert read_number(repr(number)) == number
     assert read_number(number) == number
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(max_size=80))
 def test_any_text_is_a_finite_number_or_none(text: str) -> None:
     number = read_number(text)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,10 @@ import pytest
 from unsl_tracking.runs import Detection, MemoryTracker, Observations, metrics_to_read, observe
 
 Along = Mapping[str, Callable[[np.ndarray], np.ndarray]]
+
+
+def line(slope: float, start: float = 0.0) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda step: start + slope * step
 
 
 class Lab:
@@ -90,7 +95,7 @@ def test_tokens_seen_stand_for_steps_and_epochs(lab: Lab) -> None:
         lab.train(
             batch_size=batch,
             along={
-                "tokens_seen": lambda s, b=batch: s * b * 128.0,
+                "tokens_seen": line(batch * 128.0),
                 "epoch": lambda s: s / 50.0,
             },
         )
@@ -177,7 +182,8 @@ def test_epochs_are_repeats(lab: Lab) -> None:
 
 def test_a_number_on_few_runs_is_no_axis(lab: Lab) -> None:
     for i in range(6):
-        lab.train(**({"params": 10.0**i} if i < 2 else {}))
+        params: dict[str, Any] = {"params": 10.0**i} if i < 2 else {}
+        lab.train(**params)
     assert told(lab.observe(), "params").reason == "only 2 of 6 runs have a number for it"
 
 
@@ -227,7 +233,7 @@ def test_a_metric_that_grows_is_offered_but_not_taken(lab: Lab) -> None:
 
 def test_a_size_logged_as_a_metric_is_an_axis(lab: Lab) -> None:
     for size in (1e5, 1e6):
-        lab.train(along={"n_params": lambda s, n=size: np.full(s.size, n)})
+        lab.train(along={"n_params": line(0.0, size)})
     seen = lab.observe()
     assert chosen(seen) == ["n_params", "step"]
     assert seen.axes[0].source == "metric:n_params"

@@ -27,7 +27,7 @@ def streamed(steps: list[int], values: list[float], **settings: int) -> CurveBuc
     return curve
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, st.integers(0, 30), st.integers(8, 60), st.data())
 def test_streaming_equals_batch_however_the_curve_is_cut(
     steps: list[int], window: int, buckets: int, data: st.DataObject
@@ -44,7 +44,7 @@ def test_streaming_equals_batch_however_the_curve_is_cut(
         pd.testing.assert_frame_equal(one.to_frame(), other.to_frame(), rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, st.randoms(use_true_random=False))
 def test_order_of_arrival_does_not_matter(steps: list[int], random: object) -> None:
     shuffled = sorted(steps, key=lambda step: hash((step, str(random))))
@@ -53,7 +53,7 @@ def test_order_of_arrival_does_not_matter(steps: list[int], random: object) -> N
     pd.testing.assert_frame_equal(one, other, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, STEPS)
 def test_merged_curves_equal_the_curve_of_all(one: list[int], two: list[int]) -> None:
     two = [step for step in two if step not in set(one)]
@@ -66,7 +66,7 @@ def test_merged_curves_equal_the_curve_of_all(one: list[int], two: list[int]) ->
     assert len(left) == len(one), "merging changes neither part"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, st.integers(8, 40), st.integers(0, 20))
 def test_memory_is_bounded_and_every_observation_counted(
     steps: list[int], buckets: int, window: int
@@ -81,7 +81,7 @@ def test_memory_is_bounded_and_every_observation_counted(
     assert mean == pytest.approx(np.mean(values_at(steps)), rel=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20)
 @given(STEPS)
 def test_a_state_brings_the_curve_back(steps: list[int]) -> None:
     curve = streamed(steps, values_at(steps), max_buckets=16, window=9)
@@ -148,9 +148,7 @@ def test_a_resumed_run_replaces_what_it_logs_again_within_the_window() -> None:
     curve = streamed(list(range(1, 1001)), [1.0] * 1000)
     for step in range(800, 1101):
         curve.add(step, 2.0)
-    clean = streamed(
-        list(range(1, 1101)), [1.0 if step < 800 else 2.0 for step in range(1, 1101)]
-    )
+    clean = streamed(list(range(1, 1101)), [1.0 if step < 800 else 2.0 for step in range(1, 1101)])
     pd.testing.assert_frame_equal(curve.to_frame(), clean.to_frame())
 
 

@@ -111,7 +111,7 @@ def test_near_names_lists_a_few_when_nothing_is_near() -> None:
     assert near_names("LOSS", ["loss", "val_loss"]) == "Near it: loss, val_loss."
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(alphabet="xy12.e+-*/(),` _logsqrtminmax[]{}'\"\\%^&!\n", max_size=40))
 def test_any_text_is_parsed_or_refused_with_our_error(text: str) -> None:
     try:
@@ -134,7 +134,7 @@ _trees = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_trees)
 def test_values_agree_with_python(text: str) -> None:
     x, y = 1.7, 2.3
@@ -142,4 +142,6 @@ def test_values_agree_with_python(text: str) -> None:
         expected = eval(text, {"__builtins__": {}}, {"x": x, "y": y})  # noqa: S307 - our own text
     except ZeroDivisionError:
         return
-    assert parse_expression(text)({"x": x, "y": y}) == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    assert parse_expression(text)({"x": x, "y": y}) == pytest.approx(
+        expected, rel=1e-12, nan_ok=True
+    )

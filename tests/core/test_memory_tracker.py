@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from unsl_tracking.runs.memory import MemoryTracker
@@ -14,3 +16,50 @@ class TestMemoryTracker(TrackerContract):
     @pytest.fixture
     def user(self, tracker: MemoryTracker) -> MemoryTracker:
         return tracker
+
+
+def test_a_pattern_filters_runs_by_name() -> None:
+    tracker = MemoryTracker()
+    for name in ("width-1", "width-2", "other"):
+        tracker.new_run("e", name=name)
+    assert [run.name for run in tracker.runs("e", filter="width-*")] == ["width-1", "width-2"]
+
+
+def test_params_become_text_and_config_keeps_its_types() -> None:
+    tracker = MemoryTracker()
+    tracker.new_run("e", params={"lr": 0.1}, config={"depth": 3, "bias": True})
+    (run,) = tracker.runs("e")
+    assert run.params == {"lr": "0.1"}
+    assert run.config == {"depth": 3, "bias": True}
+
+
+def test_a_resumed_run_is_running_again() -> None:
+    tracker = MemoryTracker()
+    run = tracker.new_run("e")
+    tracker.finish(run)
+    tracker.finish(run, "RUNNING")
+    (found,) = tracker.runs("e")
+    assert found.status == "RUNNING" and found.ended is None
+
+
+def test_what_was_listed_does_not_change_afterwards() -> None:
+    tracker = MemoryTracker()
+    run = tracker.new_run("e", tags={"a": "1"})
+    (before,) = tracker.runs("e")
+    tracker.log(run, "loss", [(1.0, 1, 1)])
+    tracker.set_tags(run, {"a": "2"})
+    assert before.metrics == {} and before.tags == {"a": "1"}
+
+
+def test_several_threads_log_without_losing_rows() -> None:
+    tracker = MemoryTracker()
+    run = tracker.new_run("e")
+
+    def work(worker: int) -> None:
+        for i in range(20):
+            tracker.log(run, "loss", [(1.0, worker * 20 + i, i)])
+            tracker.history(tracker.runs("e"), ["loss"])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert len(tracker.history(tracker.runs("e"), ["loss"]).frame) == 80

@@ -66,7 +66,8 @@ class Axis:
         if found is None:
             text = text.strip()
             if "=" in text:
-                raise AxisError("`=` must stand between a name and a source", got=text, next_step=_HOW)
+                rule = "`=` must stand between a name and a source"
+                raise AxisError(rule, got=text, next_step=_HOW)
             return cls(text, None if _is_name(text) else f"expr:{text}")
         kind = cast("Kind", found["kind"] or _GUESS)
         return cls(found["name"], found["source"], kind)

@@ -126,7 +126,7 @@ def group_runs(
 
 
 def group_by_keys(runs: Sequence[Run], keys: Sequence[str]) -> tuple[Group, ...]:
-    """Group by exactly these keys: `lr`, `param:lr`, `config:act` or `tag:team`; [] is one group."""
+    """Group by exactly these keys (`lr`, `param:lr`, `config:act`, `tag:team`); [] is one group."""
     known = {key for run in runs for key in (*run.params, *run.config)}
     splitting = {}
     for key in keys:
