@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from unsl_mlflow.artifacts import read_artifact, write_artifact
 from unsl_mlflow.card import write_card
@@ -92,3 +93,7 @@ class MlflowTracker:
     def set_card(self, run_id: str, card: str) -> None:
         """Put a markdown card into the run's description, keeping the user's text whole."""
         write_card(self._connection, run_id, card)
+
+    def artifact_link(self, run_id: str, path: str) -> str:
+        """A link that MLflow's own page shows as a picture inside a run's description."""
+        return f"/get-artifact?path={quote(path)}&run_id={quote(run_id, safe='')}"

@@ -68,7 +68,7 @@ def _show_group(console: Console, result: ExperimentForecast, group: GroupForeca
             "–" if value is None else n.metric(value, decimals),
             n.metric(answer.median, decimals),
             n.interval(low, high),
-            plain(n.point(answer.point)),
+            plain(n.point({axis: answer.point[axis] for axis in group.along or answer.point})),
         )
     console.print(table)
     if len(group.runs) > _MOST_RUNS:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from unsl_tracking.report.document import LEVELS, Answer, Array, Band
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from unsl_tracking.forecast import FittedLaw
 
 _MOST_SLICES = 6
@@ -87,18 +86,19 @@ def band_along(
 
 
 def main_axis(law: FittedLaw, point: Mapping[str, float], along: str | None) -> str:
-    """The axis a reader looks along: most extrapolated at `point`, then the widest observed.
+    """The axis a reader looks along: the one that has done most to bring the metric to `point`.
 
+    That is how far the median moves when this axis alone goes back to its smallest observed value.
     The axis along a run comes last: it has a figure of its own.
     """
-    frame = law.data
-
-    def interest(axis: str) -> tuple[bool, float, float]:
-        low, high = float(frame[axis].min()), float(frame[axis].max())
-        beyond = max(0.0, math.log(point[axis] / high), math.log(low / point[axis]))
-        return axis != along, round(beyond, 6), math.log(high / low)
-
-    return max(law.axes, key=interest)
+    candidates = [axis for axis in law.axes if axis != along] or list(law.axes)
+    if len(candidates) == 1:
+        return candidates[0]
+    places = pd.DataFrame([dict(point)] * (len(candidates) + 1))[list(law.axes)].astype(float)
+    for row, axis in enumerate(candidates, start=1):
+        places.loc[row, axis] = float(law.data[axis].min())
+    here, *moved = np.asarray(law.predict(places).median, dtype=float)
+    return candidates[int(np.argmax(np.abs(np.array(moved) - here)))]
 
 
 def law_picture(
