@@ -64,10 +64,10 @@ class Forecast:
         """The metric's quantiles: a number or (n,) for one q, (len(q),) or (len(q), n) for several.
 
         Raises:
-            DataError: a q outside (0, 1).
+            DataError: a q outside (0, 1), or more than a list of them.
         """
-        levels = np.asarray(q, dtype=float)
-        if levels.size == 0 or levels.min() <= 0.0 or levels.max() >= 1.0:
+        levels = _as_floats(q, "quantiles")
+        if levels.size == 0 or levels.ndim > 1 or not ((levels > 0.0) & (levels < 1.0)).all():
             raise DataError("quantiles lie strictly between 0 and 1", got=q)
         inner = self._scale.level(np.atleast_1d(levels))
         found = self._scale.from_log(np.stack([self._predictive.quantile(p) for p in inner]))
@@ -76,14 +76,22 @@ class Forecast:
 
     def interval(self, level: float = 0.8) -> tuple[Any, Any]:
         """The central interval that holds the outcome with probability `level`, (low, high)."""
-        if not 0.0 < level < 1.0:
-            raise DataError("an interval's level lies strictly between 0 and 1", got=level)
+        if np.ndim(level) or not 0.0 < float(_as_floats(level, "an interval's level")) < 1.0:
+            raise DataError("an interval's level is one number between 0 and 1", got=level)
         low, high = self.quantile([0.5 - 0.5 * level, 0.5 + 0.5 * level])
         return self._plain(low), self._plain(high)
 
     def cdf(self, value: ArrayLike) -> Any:
-        """P(metric ≤ value); value is one number, or one per point."""
-        values = np.broadcast_to(np.asarray(value, dtype=float), (len(self),))
+        """P(metric ≤ value); value is one number, or one per point.
+
+        Raises:
+            DataError: text, NaN, or another number of values.
+        """
+        values = _as_floats(value, "values to compare with")
+        if values.shape not in ((), (1,), (len(self),)) or np.isnan(values).any():
+            rule = f"one value is compared with, or one for each of the {len(self)} points"
+            raise DataError(rule, got=value)
+        values = np.broadcast_to(values, (len(self),))
         if self._scale.mode == "min":
             below = self._below_log(values)
         else:
@@ -97,6 +105,8 @@ class Forecast:
 
     def sample(self, n: int, seed: int = 0) -> Array:
         """Draws (n,) for one point, (n, points) for several; the same for the same seed."""
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise DataError("the number of draws is an integer ≥ 0", got=n)
         draws = self._scale.from_log(self._predictive.sample(n, np.random.default_rng(seed)))
         return draws[:, 0] if self._single else draws
 
@@ -130,3 +140,10 @@ class Forecast:
 
     def _plain(self, found: Any) -> Any:
         return float(found) if np.ndim(found) == 0 else np.asarray(found)
+
+
+def _as_floats(value: object, what: str) -> Array:
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} are numbers", got=value) from error

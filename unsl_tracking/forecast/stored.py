@@ -43,10 +43,10 @@ def load(text: str) -> dict[str, Any]:
     """The fields of a `FittedLaw`.
 
     Raises:
-        DataError: not JSON, another schema, or a missing part.
+        DataError: not JSON, another schema, a missing part, or parts that do not fit together.
     """
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, parse_constant=_no_constant)
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
             raise DataError(
@@ -54,22 +54,19 @@ def load(text: str) -> dict[str, Any]:
                 got=found,
                 next_step="Write it with FittedLaw.to_json of this version.",
             )
-        return {
+        return _consistent(raw) | {
             "axes": tuple(Axis(a["name"], a["source"], a["kind"]) for a in raw["axes"]),
-            "value": raw["value"],
             "scale": MetricScale(raw["mode"], raw["ceiling"]),
-            "run": raw["run"],
             "forms": None
             if raw["forms"] is None
             else tuple(Form.from_dict(f) for f in raw["forms"]),
-            "seed": raw["seed"],
             "data": pd.DataFrame(raw["data"]),
             "notes": tuple(ForecastWarning(**w) for w in raw["notes"]),
             "mixture": _mixture_in(raw["mixture"]),
         }
     except DataError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError("a stored law is complete JSON", got=f"{error}"[:200]) from error
 
 
@@ -119,8 +116,10 @@ def _member_in(raw: Mapping[str, Any]) -> Member:
         n: np.array(raw[n], dtype=float) for n in ("theta", "covariance", "centre", "prior_sd")
     }
     p = len(form.parameters)
-    if arrays["theta"].shape != (p,) or arrays["covariance"].shape != (p, p):
-        raise DataError(f"{form.name} has {p} parameters", got=arrays["theta"].shape)
+    shapes = {"theta": (p,), "covariance": (p, p), "prior_sd": (p,)}
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+            raise DataError(f"{name} of {form.name} has the shape {shape}", got=arrays[name].shape)
     component = Component(
         form=form,
         sigma=float(raw["sigma"]),
@@ -129,7 +128,44 @@ def _member_in(raw: Mapping[str, Any]) -> Member:
         **arrays,
     )
     rung = Rung(form, float(raw["share"]), raw["window"])
-    return Member(rung, component, float(raw["weight"]), tuple(raw["origin_errors"]))
+    return Member(rung, component, float(raw["weight"]), tuple(map(float, raw["origin_errors"])))
+
+
+def _consistent(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Names and seed; refuses a document whose parts contradict each other."""
+    axes = [a["name"] for a in raw["axes"]]
+    run = [] if raw["run"] is None else [raw["run"]]
+    mixture, columns = raw["mixture"], raw["data"]
+    weights = [m["weight"] for m in mixture["members"]]
+    rules = {
+        "names are text": all(isinstance(n, str) for n in [*axes, raw["value"], *run]),
+        "the mode is min or max": raw["mode"] in ("min", "max"),
+        "a law to maximise has a ceiling": (raw["mode"] == "max") == (raw["ceiling"] is not None),
+        "the data hold every axis and the metric": {*axes, raw["value"], *run} <= set(columns),
+        "columns are equally long": len({len(c) for c in columns.values()}) == 1,
+        "the seed is an integer ≥ 0": type(raw["seed"]) is int and raw["seed"] >= 0,
+        "forms are given or left out": raw["forms"] is None or len(raw["forms"]) > 0,
+        "weights sum to one": min(weights) >= 0.0 and abs(math.fsum(weights) - 1.0) < 1e-9,
+        "bounds are given per axis": all(
+            isinstance(mixture[part], list) and len(mixture[part]) == len(axes)
+            for part in ("highest", "lowest", "scale")
+        ),
+        "members are over the axes": all(
+            m["form"]["axes"] == axes and len(m["centre"]) == len(axes) for m in mixture["members"]
+        ),
+        "noise and shares are positive": all(
+            m["sigma"] > 0.0 and m["share"] > 0.0 and (m["window"] is None or m["window"] > 0.0)
+            for m in mixture["members"]
+        ),
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise DataError(f"in a stored law {rule}")
+    return {name: raw[name] for name in ("value", "run", "seed")}
+
+
+def _no_constant(name: str) -> float:
+    raise DataError("a stored law holds finite numbers", got=name)
 
 
 def _number_out(value: float) -> float | None:

@@ -144,6 +144,10 @@ def query(points: pd.DataFrame | Mapping[str, Any], axes: Sequence[str]) -> pd.D
     Raises:
         AxisError: an axis is missing, unknown, not a number or not positive.
     """
+    if not isinstance(points, Mapping | pd.DataFrame):
+        raise AxisError(
+            "points to forecast at are a mapping or a DataFrame", got=type(points).__name__
+        )
     given = points if isinstance(points, pd.DataFrame) else dict(points)
     missing = [a for a in axes if a not in given]
     if missing:
@@ -159,9 +163,11 @@ def query(points: pd.DataFrame | Mapping[str, Any], axes: Sequence[str]) -> pd.D
     length = max(lengths.values())
     if any(n not in (1, length) for n in lengths.values()):
         raise AxisError("the axes of a forecast have equally many values", got=lengths)
+    if not length:
+        raise AxisError("a forecast is asked for at one point at least", got=lengths)
     frame = pd.DataFrame({a: np.broadcast_to(c, (length,)) for a, c in columns.items()})
     for axis in axes:
-        low = float(frame[axis].min()) if length else 1.0
+        low = float(frame[axis].min())
         if not (low > 0.0 and np.isfinite(frame[axis]).all()):
             raise AxisError(f"{axis} must be positive and finite to forecast at", got=low)
     return frame
@@ -176,6 +182,8 @@ def _numbers(column: pd.Series, name: str) -> Array:
         )
     try:
         return np.asarray(pd.to_numeric(column), dtype=float)
+    except OverflowError as error:
+        raise DataError(f"{name} must hold numbers up to 1e308", got=str(error)) from error
     except (ValueError, TypeError) as error:
         bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
         first = column[bad].iloc[0] if bad.any() else error
