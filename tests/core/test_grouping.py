@@ -134,7 +134,8 @@ def test_what_the_axes_explain_does_not_split_and_says_why() -> None:
         "seed", "data_seed", "random_state", "Seed", "train.seed", "run_name", "name", "output_dir",
         "hostname", "gpu_name", "CUDA_VISIBLE_DEVICES", "pid", "user", "git_commit", "time",
         "notes", "uuid", "_wandb.version", "mlflow.runName", "num_workers", "logging_steps",
-        "resume_from", "save_every", "unsl.verdict", "data_path", "timestamp", "trial", "local_rank",
+        "resume_from", "save_every", "unsl.verdict", "data_path", "timestamp", "trial",
+        "local_rank",
     ],
 )  # fmt: skip
 def test_keys_that_say_nothing_about_the_recipe_are_ignored(key: str) -> None:

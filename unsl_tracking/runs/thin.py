@@ -22,20 +22,18 @@ def thin_curves(
 ) -> tuple[NDArray[np.intp], dict[str, _Floats]]:
     """Bucket every run that has more than `most` rows; shorter ones stay as they are.
 
+    The last row of a run stands alone: where a run ended must be known to the digit.
+
     All arrays have shape (n,), ordered by run and step, `step` above 0. Returned are the run of
     every bucket, and per bucket: the means of the columns in `means`, the geometric means of those
     in `log_means`, and `count`, the number of rows.
     """
     rows_of = np.bincount(run) if run.size else np.zeros(0, dtype=np.intp)
-    long = rows_of[run] > most
-    bucket = np.arange(run.size, dtype=np.int64)  # short curves: a bucket per row
+    long = (rows_of[run] > most) & (np.diff(run, append=-1) == 0)
+    edge = np.ones(run.size, dtype=bool)  # short curves and last rows: a bucket per row
     if long.any():
-        bucket[long] = _buckets(run[long], np.log(step[long]), most)
         # Rows are ordered by run and step, so that a bucket is a stretch of rows.
-        edge = np.ones(run.size, dtype=bool)
-        edge[1:] = (np.diff(run) != 0) | (np.diff(bucket) != 0) | ~long[1:]
-    else:
-        edge = np.ones(run.size, dtype=bool)
+        edge[long] = _starts(run[long], _buckets(run[long], np.log(step[long]), most - 1))
     first = np.flatnonzero(edge)
     count = np.diff(first, append=run.size).astype(np.float64)
     result = {name: _sums(column, first) / count for name, column in means.items()}
@@ -53,12 +51,15 @@ def _buckets(run: NDArray[np.intp], log_step: _Floats, most: int) -> NDArray[np.
     finest = bucket_of(log_step, 0)
     while True:
         bucket = finest >> level[run]
-        new = np.ones(run.size, dtype=bool)
-        new[1:] = (np.diff(run) != 0) | (np.diff(bucket) != 0)
-        too_many = np.bincount(run[new], minlength=level.size) > most
+        too_many = np.bincount(run[_starts(run, bucket)], minlength=level.size) > most
         if not too_many.any():
             return bucket
         level[too_many] += 1
+
+
+def _starts(run: NDArray[np.intp], bucket: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mask of the rows at which a bucket begins."""
+    return (np.diff(run, prepend=-1) != 0) | (np.diff(bucket, prepend=0) != 0)
 
 
 def _sums(column: _Floats, first: NDArray[np.intp]) -> _Floats:
