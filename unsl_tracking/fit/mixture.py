@@ -24,7 +24,8 @@ Array = NDArray[np.float64]
 _POWER = 2.0
 _FEWEST_IN_WINDOW = 8
 _NEGLIGIBLE = 0.01  # share of the heaviest component below which a component is dropped
-_STARTS, _STARTS_AT_ORIGIN = 16, 6
+_STARTS, _WARM_STARTS = 16, 6
+_STARTS_AT_ORIGIN = 10  # never from the fit to all points: that would show it what lies ahead
 _UNSCORED = 0.1  # error assumed of a form that no origin could score
 
 
@@ -100,7 +101,7 @@ def _fit_rungs(
         windows,
         centre=centre,
         seed=seed,
-        n_starts=_STARTS_AT_ORIGIN if len(warm) == len(rungs) else _STARTS,
+        n_starts=_WARM_STARTS if len(warm) == len(rungs) else _STARTS,
         warm=np.stack([np.stack(warm)] * len(rungs)) if warm else None,
         settings=settings,
     )
@@ -114,7 +115,6 @@ def _fit_rungs(
         centre=centre,
         seed=seed,
         n_starts=_STARTS_AT_ORIGIN,
-        warm=np.stack([c.theta[None] for c in best for _ in origins]),
         settings=settings,
     )
     errors = [
