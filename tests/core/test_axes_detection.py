@@ -166,6 +166,21 @@ def test_the_planned_length_of_a_run_is_no_axis_and_no_recipe(lab: Lab) -> None:
     assert "planned length" in told(seen, "max_steps").reason
 
 
+def test_a_planned_length_splits_no_group_however_little_it_varies(lab: Lab) -> None:
+    for steps in (100, 130, 150):
+        lab.train(steps=steps, max_steps=steps)
+    seen = lab.observe()
+    assert chosen(seen) == ["step"] and len(seen.groups) == 1
+
+
+def test_a_named_axis_that_varies_little_is_used_and_pointed_out(lab: Lab) -> None:
+    for params in (1e6, 1.5e6):
+        lab.train(params=params)
+    seen = lab.observe(axes=["params", "step"])
+    assert chosen(seen) == ["params", "step"]
+    assert "`params` varies only from 1e+06 to 1.5e+06" in seen.notes[0]
+
+
 def test_data_size_is_an_axis_beside_the_step(lab: Lab) -> None:
     for size in (1000, 4000, 16000):
         lab.train(dataset_size=size)

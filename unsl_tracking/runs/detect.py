@@ -278,7 +278,8 @@ def _is_shape_of_size(candidate: _Candidate, search: _Search) -> _Verdict:
 
 def _is_second_size(candidate: _Candidate, search: _Search) -> _Verdict:
     size = next((each for each in search.chosen if each.family == "size"), None)
-    if candidate.family != "size" or size is None:
+    told = candidate.detection
+    if candidate.family != "size" or size is None or told.low == told.high:
         return "", False
     return f"another count of the size that `{size.detection.name}` is", True
 
@@ -324,14 +325,15 @@ def _is_one_too_many(candidate: _Candidate, search: _Search) -> _Verdict:
 
 _RULES: Final[tuple[Callable[[_Candidate, _Search], _Verdict], ...]] = (
     _is_time,
-    _is_rare,
-    _has_no_logarithm,
-    _varies_little,
     _is_no_course,
+    # What the axes explain comes before what is too little to be an axis: it need not split groups.
     _is_planned_length,
     _is_second_course,
     _is_shape_of_size,
     _is_second_size,
+    _is_rare,
+    _has_no_logarithm,
+    _varies_little,
     _is_hyper,
     _is_told_already,
     _has_two_values,

@@ -201,7 +201,8 @@ class MemoryTracker:
         with self._lock:
             stored = self._stored(run_id)
             for name, value in values.items():
-                rows = stored.history(name).query("step == @step").sort_values("timestamp")
+                rows = stored.history(name)
+                rows = rows[rows["step"] == step].sort_values("timestamp")
                 if len(rows) and rows["value"].iloc[-1] == value:
                     continue  # already said
                 # Two writes within a millisecond would leave open which one is the newer.

@@ -55,7 +55,7 @@ FAMILIES: Final[dict[Family, tuple[str, ...]]] = {
         "iter", "iters", "*iteration*", "updates", "*_updates", "*_iters",
     ),
     "repeats": ("epoch", "epochs", "*_epoch", "*_epochs"),
-    "compute": ("flops", "*flop*", "compute", "*_compute", "pf_days", "petaflop*"),
+    "compute": ("flops", "*flop*", "total_flos", "compute", "*_compute", "pf_days", "petaflop*"),
     "shape": (
         "*width*", "d_model", "n_embd", "*hidden*", "*embed*", "units", "*channels*",
         "n_channels", "d_ff", "*ffn*", "*mlp_dim*", "*dim", "depth", "*layer*", "*depth*",

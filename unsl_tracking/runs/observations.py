@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unsl_tracking.errors import AxisError, DataError
 from unsl_tracking.runs import explain as _explain
 from unsl_tracking.runs.axes import RESERVED, Axis, as_axes, place_of
-from unsl_tracking.runs.detect import Detection, detect_axes
+from unsl_tracking.runs.detect import LEAST_SPAN, Detection, detect_axes
 from unsl_tracking.runs.grouping import (
     IGNORED_KEYS,
     IS_AXIS,
@@ -163,7 +163,7 @@ def observe(
             next_step=_explain.candidates(detections),
         )
     rows, columns = _on_axes(table, chosen, losses)
-    _check_varies(rows, chosen, columns, detections)
+    _check_varies(rows, chosen, columns, detections, losses)
     groups, keys = _group(rows, chosen, columns, detections, table, ignored, group_by)
     frame = _frame(rows, chosen, columns, groups, metric, points)
     return Observations(
@@ -229,14 +229,20 @@ def _check_varies(
     axes: Sequence[Axis],
     columns: Mapping[str, NDArray[np.float64]],
     detections: Sequence[Detection],
+    losses: Losses,
 ) -> None:
     for axis in axes:
         values = columns[axis.name]
-        if values.min() == values.max():
+        low, high = float(values.min()), float(values.max())
+        if low == high:
             raise AxisError(
                 f"An axis must vary, and `{axis.name}` is the same on all {rows.run.size} rows",
-                got=float(values[0]),
+                got=low,
                 next_step="Leave it out. " + _explain.candidates(detections),
+            )
+        if high < LEAST_SPAN * low:
+            losses.notes.append(
+                f"`{axis.name}` varies only from {low:.4g} to {high:.4g}, less than a factor of two"
             )
 
 

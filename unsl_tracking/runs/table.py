@@ -108,7 +108,8 @@ class Table:
         names: dict[str, None] = {}
         for place in ("param", "config", "tag"):
             for key in self.keys(place):
-                if any(read_number(getattr(run, _WHERE[place]).get(key)) for run in self.runs):
+                values = (getattr(run, _WHERE[place]).get(key) for run in self.runs)
+                if any(read_number(value) is not None for value in values):
                     names[key] = None
         return [*names, *self.keys("metric"), "step"]
 

@@ -59,7 +59,9 @@ def _buckets(run: NDArray[np.intp], log_step: _Floats, most: int) -> NDArray[np.
 
 def _starts(run: NDArray[np.intp], bucket: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Mask of the rows at which a bucket begins."""
-    return (np.diff(run, prepend=-1) != 0) | (np.diff(bucket, prepend=0) != 0)
+    starts: NDArray[np.bool_] = np.diff(run, prepend=-1) != 0
+    starts |= np.diff(bucket, prepend=0) != 0
+    return starts
 
 
 def _sums(column: _Floats, first: NDArray[np.intp]) -> _Floats:
