@@ -17,6 +17,7 @@ from unsl_tracking.runs.names import Kind, family_of, kind_of
 from unsl_tracking.runs.note import merge_card, split_card
 from unsl_tracking.runs.numbers import read_number
 from unsl_tracking.runs.observations import Observations, metrics_to_read, observe
+from unsl_tracking.runs.planned import Plan
 from unsl_tracking.runs.rows import Dropped
 from unsl_tracking.runs.run import Cursor, History, Run, empty_history
 from unsl_tracking.runs.tracker import Tracker
@@ -35,6 +36,7 @@ __all__ = [
     "Kind",
     "MemoryTracker",
     "Observations",
+    "Plan",
     "Run",
     "Tracker",
     "as_axes",

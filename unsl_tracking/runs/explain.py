@@ -37,6 +37,11 @@ def as_text(seen: Observations) -> str:
         for each in seen.keys:
             does = "splits groups" if each.splits else "does not split groups"
             lines.append(f"  {each.key} ({each.values} values) {does}: {each.reason}")
+    if seen.plans:
+        lines += ["", "Where unfinished runs end"]
+        for plan in seen.plans:
+            kept = f"as {_runs(plan.kept_by)} did" if plan.kept_by else "none has finished yet"
+            lines.append(f"  {plan.axis} as `{plan.key}` says on {_runs(len(plan.ends))}, {kept}")
     if seen.dropped:
         lines += ["", "Left out", *_cut(_by_reason(seen.dropped))]
     if seen.notes:
@@ -66,6 +71,7 @@ def as_dict(seen: Observations) -> dict[str, Any]:
             for group in seen.groups
         ],
         "keys": [asdict(each) for each in seen.keys],
+        "plans": [asdict(each) for each in seen.plans],
         "dropped": [asdict(each) for each in seen.dropped],
         "notes": list(seen.notes),
     }

@@ -30,6 +30,7 @@ from unsl_tracking.runs.grouping import (
     group_runs,
 )
 from unsl_tracking.runs.names import family_of
+from unsl_tracking.runs.planned import Plan, find_plans
 from unsl_tracking.runs.rows import (
     Dropped,
     Losses,
@@ -67,6 +68,8 @@ class Observations:
     keys: tuple[KeyVerdict, ...]
     dropped: tuple[Dropped, ...]
     notes: tuple[str, ...]
+    plans: tuple[Plan, ...] = ()
+    """Where runs that go on will end, as far as a param says it (see `planned`)."""
 
     def of_group(self, label: str) -> pd.DataFrame:
         """The rows of one group. Raises `DataError` when there is no such group."""
@@ -169,6 +172,7 @@ def observe(
     return Observations(
         frame, metric, mode, chosen, detections, groups, keys,
         tuple(losses.dropped), (*losses.notes, *_notes(groups, keys)),
+        find_plans(table, chosen, ignored),
     )  # fmt: skip
 
 
