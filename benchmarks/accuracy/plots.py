@@ -97,7 +97,7 @@ def _calibration(results: Sequence[Result], path: Path) -> Path:
             width = 2.2 if method == OURS else 0.9
             right.plot(scores.LEVELS, report.mean_coverage(sure), ".-", lw=width, label=method)
     for panel, title in ((left, f"{OURS}, by domain"), (right, "main sets, by method")):
-        panel.plot([0.5, 1], [0.5, 1], ":", color="black", lw=1)
+        panel.plot([0.5, 1], [0.5, 1], ":", color="black", lw=1, label="ideal")
         panel.set(xlabel="nominal", ylabel="covered", ylim=(0.2, 1.02), title=title)
         panel.legend(fontsize=7, loc="lower right")
     figure.savefig(path, dpi=90)

@@ -32,6 +32,8 @@ class Line:
 def check(results: Sequence[Result]) -> list[Line]:
     """Every target that these results can speak to."""
     answered = [r for r in results if _score(r) is not None]
+    if not answered:
+        return []
     return [
         *_curves(answered),
         *_several_axes([r for r in answered if "multi-axis" in r.problem.tags]),
