@@ -230,3 +230,11 @@ def test_thinning_nothing_gives_nothing() -> None:
     empty = np.zeros(0)
     of, columns = thin_curves(np.zeros(0, int), empty, {"v": empty}, {}, most=3)
     assert of.size == columns["v"].size == columns["count"].size == 0
+
+
+def test_thinning_values_whose_sum_does_not_fit_into_a_float() -> None:
+    step = np.arange(1.0, 1001.0)
+    value = np.full(1000, 1e308)
+    _, columns = thin_curves(np.zeros(1000, int), step, {"v": value}, {"s": step}, most=16)
+    np.testing.assert_allclose(columns["v"], 1e308)
+    assert columns["count"].sum() == 1000

@@ -162,8 +162,8 @@ def _candidate(
     detection = Detection(
         name, False, "", float(low), float(high), with_number, source, kind_of(name)
     )
-    same_run = np.diff(search.run) == 0
-    along = bool((same_run & (np.diff(values) != 0) & np.isfinite(np.diff(values))).any())
+    both = np.isfinite(values[1:]) & np.isfinite(values[:-1])
+    along = bool((both & (np.diff(search.run) == 0) & (values[1:] != values[:-1])).any())
     family: Family = family_of(name)
     if family == "progress" and place in {"param", "config", "tag"} and not search.curves:
         family = "data"  # without curves, planned tokens are how much data there was
@@ -176,9 +176,9 @@ def _is_worth_a_word(candidate: _Candidate, search: _Search) -> bool:
     values, run = candidate.values[finite], search.run[finite]
     tells_scale = candidate.family in _SCALES
     if candidate.place == "metric":
-        falls = ((np.diff(values) < 0) & (np.diff(run) == 0)).any()
+        falls = ((values[1:] < values[:-1]) & (np.diff(run) == 0)).any()
         return not falls and (candidate.along or tells_scale)
-    return tells_scale or bool(np.ptp(values) > 0)
+    return tells_scale or bool(values.min() < values.max())
 
 
 def _importance(candidate: _Candidate) -> tuple[int, bool, int]:
@@ -226,7 +226,7 @@ def _varies_little(candidate: _Candidate, search: _Search) -> _Verdict:
     told = candidate.detection
     if told.low == told.high:
         return f"is {told.low:.4g} throughout", False
-    if told.high < LEAST_SPAN * told.low:
+    if told.high / LEAST_SPAN < told.low:
         reason = f"varies only from {told.low:.4g} to {told.high:.4g}, less than a factor of two"
         return reason, False
     return "", False

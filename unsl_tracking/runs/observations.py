@@ -244,7 +244,7 @@ def _check_varies(
                 got=low,
                 next_step="Leave it out. " + _explain.candidates(detections),
             )
-        if high < LEAST_SPAN * low:
+        if high / LEAST_SPAN < low:
             losses.notes.append(
                 f"`{axis.name}` varies only from {low:.4g} to {high:.4g}, less than a factor of two"
             )

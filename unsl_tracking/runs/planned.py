@@ -70,10 +70,11 @@ def _plan(
     known = np.isfinite(planned) & (planned > 0) & np.isfinite(reached) & (reached > 0)
     done = known & np.array([run.status == "FINISHED" for run in runs])
     open_ = known & ~np.array([run.finished for run in runs])
-    factors = reached[done] / planned[done]
+    with np.errstate(over="ignore"):
+        factors = reached[done] / planned[done]
     one = is_step and any(fnmatchcase(plain_name(key), each) for each in _STEP_PLANS)
     if factors.size > 1:
-        if factors.max() > SAME_FACTOR * factors.min():
+        if not factors.max() / SAME_FACTOR < factors.min():
             return None
         factor = float(np.median(factors))
     elif factors.size == 1 or one:
@@ -82,8 +83,9 @@ def _plan(
             return None
     else:
         return None
-    ends = factor * planned
-    if (reached[open_] > SAME_FACTOR * ends[open_]).any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = factor * planned
+    if not (reached[open_] / SAME_FACTOR < ends[open_]).all() or np.isinf(ends[open_]).any():
         return None
     # A run that has just gone past its plan ends where it is.
     ends = np.maximum(ends, reached)

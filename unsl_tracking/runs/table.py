@@ -190,6 +190,13 @@ def _on_the_line(
     at: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """y(at), linear between points, one typical step of x beyond its ends, NaN further out."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is no value there
+        return _drawn(at, x, y)
+
+
+def _drawn(
+    at: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float64]:
     result = np.interp(at, x, y)
     step = float(np.median(np.diff(x)))
     for end, beside in ((-1, -2), (0, 1)):

@@ -36,10 +36,12 @@ def thin_curves(
         edge[long] = _starts(run[long], _buckets(run[long], np.log(step[long]), most - 1))
     first = np.flatnonzero(edge)
     count = np.diff(first, append=run.size).astype(np.float64)
-    result = {name: _sums(column, first) / count for name, column in means.items()}
+    # Shares are summed, because the sum itself may not fit into a float.
+    share = np.repeat(1 / count, np.diff(first, append=run.size))
+    result = {name: _sums(column * share, first) for name, column in means.items()}
     for name, column in log_means.items():
         # A bucket of one row keeps its number to the last digit.
-        mean = np.exp(_sums(np.log(column), first) / count)
+        mean = np.exp(_sums(np.log(column) * share, first))
         result[name] = np.where(count == 1, column[first], mean)
     result["count"] = count
     return run[first], result
