@@ -19,7 +19,7 @@ _LOG_SCALES = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0)
 _LOG_LIMITS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _DELTA = 1e-3
 _GRID = 4500  # starts whose objective is evaluated: all of them on two axes
-_OPTIONS = {"maxiter": 1000}  # never reached on measurements; ends a crawl along a flat valley
+_STEPS = 1000  # never reached on measurements; ends a crawl along a flat valley
 _POLISHED = 40  # of them that L-BFGS-B minimises from: those with the lowest objective
 
 
@@ -37,7 +37,9 @@ def chinchilla(problem: Problem) -> Array | None:
     starts = _starts(x.shape[1])
     order = np.argsort(_screen(starts, x, ln_y), kind="stable")
     fits = [
-        minimize(_objective, s, args=(x, ln_y), jac=True, method="L-BFGS-B", options=_OPTIONS)
+        minimize(
+            _objective, s, args=(x, ln_y), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}
+        )
         for s in starts[order[:_POLISHED]]
     ]
     best = min(fits, key=lambda f: float(f.fun))
