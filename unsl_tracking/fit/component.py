@@ -228,5 +228,8 @@ def _inflation(residuals: Array, size: Array) -> float:
 
 def _covariance(hessian: Array, prior_sd: Array, inflation: float) -> Array:
     """Inverse of the Hessian whose data part counts 1/inflation as much."""
-    precision = np.diag(1.0 / prior_sd**2)
-    return np.asarray(np.linalg.inv((hessian - precision) / inflation + precision), dtype=float)
+    units = prior_sd[:, None] * prior_sd  # in units of the prior nothing is badly conditioned
+    identity = np.eye(len(prior_sd))
+    precision = (hessian * units - identity) / inflation + identity
+    covariance = np.linalg.inv(0.5 * (precision + precision.T))
+    return np.asarray(0.5 * (covariance + covariance.T) * units, dtype=float)

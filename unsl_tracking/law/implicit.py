@@ -3,9 +3,12 @@
 Written with y = (a + M e^t)/(1 + e^t), i.e. y − a = (M − a) σ(t) and M − y = (M − a) σ(−t), the
 equation becomes
 
-    g(t) = ln σ(t) − α ln σ(−t) = ln β − c z − (1 − α) ln(M − a)
+    g(t) = ln σ(t) − α ln σ(−t) = b − c z − ln(M − a)        b = ln β + α ln(M − a)
 
-with g increasing and g' between min(1, α) and max(1, α): Newton's method from either asymptote
+The parameter is b rather than ln β: it is what ln(y − a) would be at the centre without the
+ceiling, so it moves with the unit of the metric as every other ln of a term does, whatever α.
+
+As g increases, with g' between min(1, α) and max(1, α), Newton's method from either asymptote
 (t for t → −∞, α t for t → ∞) converges without a safeguard. Derivatives follow from the implicit
 function theorem. To keep M > a whatever the parameters, M is measured from a: M = a + e^{ln_M}.
 """
@@ -24,11 +27,11 @@ _LOG_WARP_BOUND = 20.0
 
 
 def implicit_sigmoid(theta: Array, z: Array) -> tuple[Array, Array]:
-    """ln y (B, n) and Jacobian (B, n, 5) for theta = (β, c, ln a, ln(M − a), ln α), z (n,)."""
+    """ln y (B, n) and Jacobian (B, n, 5) for theta = (b, c, ln a, ln(M − a), ln α), z (n,)."""
     beta, c, ln_a, ln_span, ln_warp = (theta[:, i : i + 1] for i in range(5))
     warp = np.exp(np.clip(ln_warp, -_LOG_WARP_BOUND, _LOG_WARP_BOUND))
     inside = np.abs(ln_warp) < _LOG_WARP_BOUND
-    target = beta - c * z - (1.0 - warp) * ln_span
+    target = beta - c * z - ln_span
     t = _solve(target, warp)
 
     ln_up, ln_down = _log_sigmoid(t), _log_sigmoid(-t)  # ln σ(t), ln σ(−t)
@@ -41,9 +44,8 @@ def implicit_sigmoid(theta: Array, z: Array) -> tuple[Array, Array]:
     jac[..., 0] = by_target
     jac[..., 1] = -by_target * z
     jac[..., 2] = np.exp(ln_a - ln_y)
-    jac[..., 3] = share - by_target * (1.0 - warp)
-    # target gains α ln span; g loses α ln σ(−t) on the other side.
-    jac[..., 4] = np.where(inside, by_target * warp * (ln_span + ln_down), 0.0)
+    jac[..., 3] = share - by_target
+    jac[..., 4] = np.where(inside, by_target * warp * ln_down, 0.0)
     return ln_y, jac
 
 

@@ -86,7 +86,7 @@ def repeated(own: list[complex], n: Array, d: Array, u: Array) -> Complex:
 
 
 def implicit(own: list[complex], x: Array) -> Complex:
-    """M4 by root finding in y: (y − a)/(M − y)^α = b x^-c, with M = a + e^ln_M."""
+    """M4 by root finding in y: (y − a)/((M − y)/(M − a))^α = b x^-c, with M = a + e^ln_M."""
     return np.array([_implicit_at(own, float(each)) for each in x])
 
 
@@ -95,7 +95,8 @@ def _implicit_at(own: list[complex], x: float) -> complex:
     a, span, alpha = np.exp(own[2]), np.exp(own[3]), np.exp(own[4])
 
     def miss(up: complex) -> complex:  # up = y − a
-        return complex(np.log(up) - alpha * np.log(span - up) - log_b + c * np.log(x))
+        down = np.log(span - up) - np.log(span)
+        return complex(np.log(up) - alpha * down - log_b + c * np.log(x))
 
     edge = 1e-12 * span.real
     real = brentq(lambda up: miss(up).real, edge, span.real - edge, xtol=1e-300, rtol=1e-15)

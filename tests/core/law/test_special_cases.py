@@ -153,7 +153,7 @@ def test_m4_fulfils_its_equation_and_agrees_with_brentq(alpha: float) -> None:
     floor, top, beta, c = 0.1, 0.9, 40.0, 0.6
     x, centre = np.logspace(0, 7, 30), np.array([np.log(1e3)])
     values = {
-        "K0.beta": float(np.log(beta) - c * centre[0]),
+        "K0.beta": float(np.log(beta) + alpha * np.log(top - floor) - c * centre[0]),
         "K0.c": c,
         "K0.ln_a": np.log(floor),
         "K0.ln_M": np.log(top - floor),
@@ -170,10 +170,10 @@ def test_m4_fulfils_its_equation_and_agrees_with_brentq(alpha: float) -> None:
 
 
 def test_m4_without_warp_is_a_power_law_under_a_ceiling_by_reciprocals() -> None:
-    """α = 1 gives y = a + 1/(1/(span·b x^-c) + 1/span): UNSL's ceiling is a special case of M4."""
+    """α = 1 gives y = a + 1/(1/(b x^-c) + 1/span): UNSL's ceiling is a special case of M4."""
     x = np.logspace(-6, 6, 25)[:, None]
     implicit = {"K0.beta": 0.4, "K0.c": 0.7, "K0.ln_a": -2.0, "K0.ln_M": 0.3, "K0.ln_warp": 0.0}
-    unified = {"K0.beta": 0.7, "K0.alpha[x]": 0.7, "ceiling.ln_M": 0.3, "limit.ln_a": -2.0}
+    unified = {"K0.beta": 0.4, "K0.alpha[x]": 0.7, "ceiling.ln_M": 0.3, "limit.ln_a": -2.0}
     np.testing.assert_allclose(
         _y(zoo.implicit("x"), implicit, x),
         _y(zoo.unsl(["x"], breaks=0), unified, x),
