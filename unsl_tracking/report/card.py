@@ -61,10 +61,15 @@ def _table(metric: str, document: Document) -> str:
             _NAMES.get(answer.name, escape(answer.name)),
             numbers.metric(answer.median, numbers.digits_for(low, high)),
             *(numbers.interval(*answer.intervals[level]) for level in (0.5, 0.8, 0.95)),
-            f"{escape(numbers.point(answer.point))} ({escape(answer.why)})",
+            escape(numbers.point(answer.point)),
         ]
         rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+    whys = [
+        f"- {_NAMES.get(answer.name, escape(answer.name))}: {escape(answer.why)}"
+        for answer in document.answers
+        if answer.why
+    ]
+    return "\n".join([*rows, "", *whys])
 
 
 def _source(document: Document) -> str:

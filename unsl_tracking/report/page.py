@@ -50,7 +50,7 @@ def _template() -> Template:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:  # pragma: no cover - the minimal-install check runs this
         raise MissingDependency(
-            "the HTML page needs jinja2", next_step="pip install 'unsl-tracking[report]'"
+            "The HTML page needs jinja2", next_step="pip install 'unsl-tracking[report]'"
         ) from error
     loader = PackageLoader("unsl_tracking.report", package_path="")
     environment = Environment(
