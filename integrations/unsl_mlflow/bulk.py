@@ -26,6 +26,8 @@ from unsl_mlflow.threads import in_threads
 ENDPOINT: Final = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 MAX_ROWS: Final = 25_000  # mlflow/server/handlers.py: MAX_HISTORY_RESULTS
 MAX_RUNS: Final = 100  # the same: MAX_RUN_IDS_PER_REQUEST
+_WORTH_A_REQUEST: Final = 5_000
+"""Rows below which a request costs more than splitting the work among threads gains."""
 
 
 class Answer(NamedTuple):
@@ -49,7 +51,8 @@ class ChunkSize:
         """
         fitting = max(1, min(int((MAX_ROWS - 1) / self._rows_per_run), MAX_RUNS))
         rounds = math.ceil(left / (fitting * self._threads))
-        return math.ceil(left / (rounds * self._threads))
+        share = math.ceil(left / (rounds * self._threads))
+        return min(max(share, int(_WORTH_A_REQUEST / self._rows_per_run)), fitting)
 
     def learn(self, answer: Answer) -> None:
         """Rows per run as in the last answer, which is near to what the next one will have."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -29,10 +30,13 @@ NOTE = "mlflow.note.content"
 class User:
     """What training code and people do, through MLflow's own client."""
 
-    def __init__(self, uri: str, artifacts: Path | None = None) -> None:
+    def __init__(
+        self, uri: str, *, database: Path | None = None, artifacts: Path | None = None
+    ) -> None:
         from mlflow import MlflowClient
 
         self.client = MlflowClient(tracking_uri=uri)
+        self.database = database
         self.artifacts = artifacts
 
     def new_experiment(self, name: str) -> None:
@@ -49,8 +53,9 @@ class User:
     ) -> str:
         from mlflow.entities import Param
 
-        where = self.client.get_experiment_by_name(experiment).experiment_id
-        run = self.client.create_run(where, run_name=name, tags=dict(tags or {}))
+        found = self.client.get_experiment_by_name(experiment)
+        assert found is not None
+        run = self.client.create_run(found.experiment_id, run_name=name, tags=dict(tags or {}))
         all_params = [Param(key, str(value)) for key, value in (params or {}).items()]
         self.client.log_batch(run.info.run_id, params=all_params)
         return str(run.info.run_id)
@@ -60,6 +65,15 @@ class User:
 
         all_rows = [Metric(metric, value, timestamp, step) for value, step, timestamp in rows]
         self.client.log_batch(run_id, metrics=all_rows)
+
+    def insert(self, run_id: str, metric: str, rows: Sequence[Row]) -> None:
+        """As `log`, past the server: for more rows than a test has time to send."""
+        assert self.database
+        columns = "(key, run_uuid, is_nan, value, step, timestamp)"
+        found = [(metric, run_id, 0, *row) for row in rows]
+        with contextlib.closing(sqlite3.connect(self.database)) as opened, opened:
+            for table, some in (("metrics", found), ("latest_metrics", found[-1:])):
+                opened.executemany(f"insert into {table} {columns} values (?,?,?,?,?,?)", some)
 
     def finish(self, run_id: str, status: str = "FINISHED") -> None:
         self.client.set_terminated(run_id, status)
@@ -90,8 +104,7 @@ class Server:
     """A real `mlflow server` in a process of its own."""
 
     folder: Path
-    port: int = 0
-    workers: int = 1
+    port: int = field(default_factory=lambda: free_port())
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -99,8 +112,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self.port = self.port or free_port()
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", str(self.workers)]
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
@@ -136,37 +148,51 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the proxy says in the server's stead."""
+@dataclass
+class Fault:
+    """What the proxy does instead of passing a request on."""
 
-    status: int
+    part: str
+    """Of the paths that it concerns."""
+    times: float
+    status: int = 0
+    """Of the answer; 0 closes the connection, -1 closes it halfway through the server's answer."""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-
-
-HANG_UP = Reply(0)
-"""The proxy closes the connection without a word."""
-CUT = Reply(-1)
-"""The proxy closes it in the middle of the server's answer."""
+    method: str = ""
+    then: Callable[[], None] = lambda: None
 
 
 class Proxy:
-    """Stands in front of a server. `rule(method, path)` gives a reply in its stead, or None."""
+    """Stands in front of a server and makes it slow or faulty."""
 
     def __init__(self, target: str) -> None:
         self.host = target.removeprefix("http://")
         self.delay = 0.0
-        self.rule: Callable[[str, str], Reply | None] = lambda method, path: None
+        self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
+        self.lock = threading.Lock()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.http.daemon_threads = True
         self.uri = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
+    def fail(self, part: str, *, times: float = float("inf"), **how: Any) -> None:
+        """Do `how` (see `Fault`) to the next requests that have `part` in their path."""
+        self.faults.append(Fault(part, times, **how))
+
     def count(self, part: str) -> int:
         """How many requests had this in their path."""
         return sum(part in path for _, path in self.requests)
+
+    def fault_for(self, method: str, path: str) -> Fault | None:
+        with self.lock:
+            self.requests.append((method, path))
+            for fault in self.faults:
+                if fault.times > 0 and fault.part in path and fault.method in ("", method):
+                    fault.times -= 1
+                    return fault
+        return None
 
     def close(self) -> None:
         self.http.shutdown()
@@ -183,22 +209,23 @@ class Proxy:
                 self.close_connection = True
 
             def forward(self) -> None:
-                proxy.requests.append((self.command, self.path))
+                fault = proxy.fault_for(self.command, self.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 time.sleep(proxy.delay)
-                reply = proxy.rule(self.command, self.path)
-                if reply == HANG_UP:
+                if fault:
+                    fault.then()
+                if fault and fault.status == 0:
                     return
-                if reply is None or reply == CUT:
-                    to = HTTPConnection(proxy.host, timeout=60)
-                    to.request(self.command, self.path, body, dict(self.headers))
-                    answer = to.getresponse()
-                    kind = {"Content-Type": answer.headers.get("Content-Type", "")}
-                    content = answer.read()
-                    to.close()
-                    self.reply(answer.status, kind, content, cut=reply == CUT)
-                else:
-                    self.reply(reply.status, reply.headers, reply.body)
+                if fault and fault.status > 0:
+                    self.reply(fault.status, fault.headers, fault.body)
+                    return
+                to = HTTPConnection(proxy.host, timeout=60)
+                to.request(self.command, self.path, body, dict(self.headers))
+                answer = to.getresponse()
+                kind = {"Content-Type": answer.headers.get("Content-Type", "")}
+                content = answer.read()
+                to.close()
+                self.reply(answer.status, kind, content, cut=fault is not None)
 
             def reply(
                 self, status: int, headers: Mapping[str, str], body: bytes, *, cut: bool = False
@@ -239,8 +266,8 @@ def sqlite_uri(database: Path) -> str:
 
 
 @pytest.fixture
-def sqlite_user(sqlite_uri: str, tmp_path: Path) -> User:
-    return User(sqlite_uri, tmp_path / "artifacts")
+def sqlite_user(sqlite_uri: str, database: Path, tmp_path: Path) -> User:
+    return User(sqlite_uri, database=database, artifacts=tmp_path / "artifacts")
 
 
 @pytest.fixture(scope="session")
@@ -266,17 +293,13 @@ def server(shared_server: Server) -> Server:
 
 @pytest.fixture
 def server_user(server: Server) -> User:
-    return User(server.uri)
+    return User(server.uri, database=server.folder / "mlflow.db")
 
 
 @pytest.fixture
-def own_server(template: Path, tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may kill."""
-    folder = tmp_path / "own_server"
-    folder.mkdir()
-    shutil.copy(template, folder / "mlflow.db")
-    server = Server(folder)
-    server.start()
+def own_server(database: Path) -> Iterator[Server]:
+    """A server on this test's store, which the test starts, and may kill."""
+    server = Server(database.parent)
     yield server
     server.kill()
 
@@ -284,5 +307,13 @@ def own_server(template: Path, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
     proxy = Proxy(server.uri)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def own_proxy(own_server: Server) -> Iterator[Proxy]:
+    """In front of the server that the test may kill."""
+    proxy = Proxy(own_server.uri)
     yield proxy
     proxy.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 pytest.importorskip("mlflow")
 
 from unsl_mlflow import MlflowTracker
-
 from unsl_tracking.testing import TrackerContract, UserSide
 
 
@@ -23,7 +24,7 @@ class TestOnASqliteFile(TrackerContract):
 
 class TestOnAServer(TrackerContract):
     @pytest.fixture
-    def tracker(self, server) -> MlflowTracker:
+    def tracker(self, server: Any) -> MlflowTracker:
         return MlflowTracker(server.uri)
 
     @pytest.fixture
