@@ -9,13 +9,18 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from benchmarks.accuracy import report, scores
 from benchmarks.accuracy.harness import Result
 from benchmarks.accuracy.methods import ALL, OURS
 from benchmarks.accuracy.tables import VALUE
 
+Array = NDArray[np.float64]
+
 _PER_SHEET = (4, 5)  # rows, columns of a contact sheet
+_BAND = "forecast, 80%"
 _SEEN, _TRUTH, _FORECAST = "#888888", "#d1495b", "#1f5fa8"
 _FEWEST_FOR_LINE = 4  # sets of a domain below which its calibration curve is noise
 
@@ -55,29 +60,58 @@ def _sheet(results: Sequence[Result], path: Path) -> Path:
 
 
 def _panel(panel: Axes, result: Result) -> None:
-    """One set: points against size (one axis), or against the product of the scale axes."""
+    problem, found = result.problem, result.scores[OURS]
+    if len(problem.axes) == 1:
+        _along_the_axis(panel, result)
+    else:
+        _against_the_truth(panel, result)
+    for axis in (panel.xaxis, panel.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 6.0)))
+            axis.set_major_formatter("{x:.3g}")
+            axis.set_minor_formatter(NullFormatter())
+    label = f"{problem.source}: {problem.name}".replace("$", r"\$")
+    panel.set_title(f"{label[-46:]}\n{found.rmsle:.4f}  {found.form}", fontsize=7)
+    panel.tick_params(labelsize=6, which="both")
+
+
+def _along_the_axis(panel: Axes, result: Result) -> None:
+    """One axis: what was fitted, the forecast with its band, the truth."""
     problem, found = result.problem, result.scores[OURS]
     seen, ahead = (problem.log_size(p) / np.log(10.0) for p in (problem.train, problem.test))
     panel.plot(seen, problem.train[VALUE], ".", color=_SEEN, ms=3, label="fitted")
     panel.plot(ahead, problem.test[VALUE], ".", color=_TRUTH, ms=3, label="truth")
     middle, low, high = (np.exp(found.points[k]) for k in ("median", "low", "high"))
-    if len(problem.axes) == 1:
-        order = np.argsort(ahead)
-        panel.plot(ahead[order], middle[order], "-", color=_FORECAST, lw=1.2, label="forecast")
-        panel.fill_between(ahead[order], low[order], high[order], color=_FORECAST, alpha=0.2, lw=0)
+    if len(ahead) == 1:
+        _bars(panel, ahead, middle, low, high)
     else:
-        reach = np.stack([middle - low, high - middle])
-        panel.errorbar(
-            ahead, middle, reach, fmt="_", color=_FORECAST, lw=0.7, ms=4, alpha=0.7,
-            label="forecast, 80%",
-        )  # fmt: skip
+        order = np.argsort(ahead)
+        panel.plot(ahead[order], middle[order], "-", color=_FORECAST, lw=1.2, label=_BAND)
+        panel.fill_between(ahead[order], low[order], high[order], color=_FORECAST, alpha=0.2, lw=0)
     panel.set_yscale("log")
     everything = np.concatenate([problem.train[VALUE], problem.test[VALUE], middle])
     panel.set_ylim(everything.min() / 1.05, everything.max() * 1.05)
-    label = f"{problem.source}: {problem.name}".replace("$", r"\$")
-    panel.set_title(f"{label[-46:]}\n{found.rmsle:.4f}  {found.form}", fontsize=7)
-    panel.tick_params(labelsize=6, which="both")
-    panel.set_xlabel(f"log10 {' × '.join(problem.scale)}", fontsize=6)
+    panel.set_xlabel(f"log10 {problem.axes[0]}", fontsize=6)
+
+
+def _against_the_truth(panel: Axes, result: Result) -> None:
+    """Several axes: forecast against truth, which is the diagonal; what was fitted lies on it."""
+    problem, found = result.problem, result.scores[OURS]
+    train, test = (p[VALUE].to_numpy(dtype=float) for p in (problem.train, problem.test))
+    middle, low, high = (np.exp(found.points[k]) for k in ("median", "low", "high"))
+    everything = np.concatenate([train, test, middle])
+    ends = np.array([everything.min() / 1.03, everything.max() * 1.03])
+    panel.plot(ends, ends, "-", color=_TRUTH, lw=0.8, label="truth")
+    panel.plot(train, train, ".", color=_SEEN, ms=3, label="fitted")
+    _bars(panel, test, middle, low, high)
+    panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    panel.set_xlabel("truth", fontsize=6)
+    panel.set_ylabel("forecast", fontsize=6)
+
+
+def _bars(panel: Axes, x: Array, middle: Array, low: Array, high: Array) -> None:
+    reach = np.stack([middle - low, high - middle])
+    panel.errorbar(x, middle, reach, fmt=".", color=_FORECAST, lw=0.6, ms=4, alpha=0.7, label=_BAND)
 
 
 def _calibration(results: Sequence[Result], path: Path) -> Path:
