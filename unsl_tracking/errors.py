@@ -21,7 +21,7 @@ _NOTHING = object()
 
 
 class UnslError(Exception):
-    """Base class. `rule` is what must hold, `got` what was found, `next_step` what to do about it."""
+    """Base class. `rule` is what must hold, `got` what was found, `next_step` what to do."""
 
     def __init__(self, rule: str, *, got: object = _NOTHING, next_step: str = "") -> None:
         self.rule = rule

@@ -13,7 +13,7 @@ WIDTHS = (1e4, 3e4, 1e5, 3e5)
 
 
 def loss(params: float, step: float) -> float:
-    return 0.5 + 30 * params**-0.4 + 6 * step**-0.45
+    return float(0.5 + 30 * params**-0.4 + 6 * step**-0.45)
 
 
 def log_curve(
