@@ -39,7 +39,7 @@ class Plugin(NamedTuple):
 def tracker_plugins() -> Mapping[str, Plugin]:
     """Known words and their adapters, which are imported only when one is asked for."""
     found = {"memory": Plugin("unsl_tracking.runs:MemoryTracker", lambda: MemoryTracker)}
-    for point in entry_points(group=GROUP):
+    for point in sorted(entry_points(group=GROUP), key=lambda each: (each.name, each.value)):
         known = found.get(point.name)
         if known is None:
             found[point.name] = Plugin(point.value, point.load)
