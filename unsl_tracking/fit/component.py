@@ -32,7 +32,15 @@ class _Round(NamedTuple):
     kept: int
 
 
-_ROUNDS = (_Round(12, 1e-3, 4), _Round(20, 1e-5, 2), _Round(50, 1e-7, 1))
+# The last rounds let noise and parameters settle, so that a fit that starts from its own result
+# stays there.
+_ROUNDS = (
+    _Round(12, 1e-3, 4),
+    _Round(20, 1e-5, 2),
+    _Round(50, 1e-7, 1),
+    _Round(30, 1e-7, 1),
+    _Round(30, 1e-7, 1),
+)
 _FIRST_ROUND_POINTS = 200  # as many tell a good start from a bad one
 _BATCHED_POINTS = 250  # above, hidden points cost more than fitting the parts together saves
 _FIRST_SIGMA = 0.1  # of the spread of ln y, until there are residuals
