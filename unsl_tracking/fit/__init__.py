@@ -7,9 +7,10 @@ from unsl_tracking.fit.ladder import Rung as Rung
 from unsl_tracking.fit.ladder import ladder as ladder
 from unsl_tracking.fit.mixture import Member as Member
 from unsl_tracking.fit.mixture import Mixture as Mixture
-from unsl_tracking.fit.mixture import search as search
+from unsl_tracking.fit.mixture import typical_error as typical_error
 from unsl_tracking.fit.points import Points as Points
 from unsl_tracking.fit.points import size_of as size_of
+from unsl_tracking.fit.search import search as search
 
 __all__ = [
     "Component",
@@ -22,4 +23,5 @@ __all__ = [
     "ladder",
     "search",
     "size_of",
+    "typical_error",
 ]

@@ -65,9 +65,10 @@ _WINDOWS: tuple[float | None, ...] = (None, 3.0, 2.0, 1.4)
 
 
 def _one_axis(axis: str) -> list[Rung]:
+    # Shares as measured on development curves: M2 is too optimistic, M3 the least biased.
     forms = [
-        (zoo.limited([axis]), 0.5),
-        (zoo.saturating(axis), 1.0),
+        (zoo.limited([axis]), 0.2),
+        (zoo.saturating(axis), 3.0),
         (zoo.implicit(axis), 1.0),
         (zoo.bnsl(axis, 1), 1.0),
     ]
@@ -75,14 +76,14 @@ def _one_axis(axis: str) -> list[Rung]:
 
 
 def _several_axes(axes: tuple[str, ...]) -> list[Rung]:
-    rungs = [
-        Rung(zoo.chinchilla(axes)),
-        Rung(zoo.unsl(axes, breaks=0, ceiling=False, name="UNSL0")),
-        Rung(zoo.unsl(axes, breaks=1, ceiling=False, name="UNSL1")),
-        Rung(zoo.unsl(axes, breaks=2, ceiling=False, name="UNSL2")),
-        Rung(Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit()))),
+    forms = [
+        (zoo.chinchilla(axes), 0.5),
+        (zoo.unsl(axes, breaks=0, ceiling=False, name="UNSL0"), 1.0),
+        (zoo.unsl(axes, breaks=1, ceiling=False, name="UNSL1"), 1.0),
+        (zoo.unsl(axes, breaks=2, ceiling=False, name="UNSL2"), 1.0),
+        (Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit())), 1.0),
     ]
-    return rungs
+    return [Rung(form, share, window) for form, share in forms for window in (None, 4.0)]
 
 
 def _repeated(axes: tuple[str, ...], repeated: tuple[str, str]) -> list[Rung]:
@@ -101,8 +102,8 @@ def _repeated(axes: tuple[str, ...], repeated: tuple[str, str]) -> list[Rung]:
     if len(others) == 1:
         data = RepeatedData((others[0], seen, unique))
         rungs += [
-            Rung(Form("DC", axes, (data, Limit()))),
-            Rung(Form("DC+O", axes, (data, overfit, Limit()))),
+            Rung(Form("DC", axes, (data, Limit())), 2.0),
+            Rung(Form("DC+O", axes, (data, overfit, Limit())), 4.0),
         ]
     return rungs
 

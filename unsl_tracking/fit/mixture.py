@@ -1,32 +1,38 @@
-"""The search: fit every rung of the ladder, score it by rolling origins, weigh what remains.
+"""The mixture: forms that were fitted and scored, each with the weight that it has earned.
 
-A weight is share · (e² + (σ/2)²)^(−POWER/2) with e the geometric mean over origins of the rung's
-root mean square error on the next larger points and σ the typical residual: forms whose errors
+A weight is share · (e² + (σ/2)²)^(−POWER/2) with e the geometric mean over origins of the error on
+the next larger points, later origins counting more, and σ the typical residual: forms whose errors
 differ by less than the noise are not told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unsl_tracking.fit.component import Component, fit_components
-from unsl_tracking.fit.ladder import Roles, Rung, ladder
-from unsl_tracking.fit.origins import Origin, rolling_origins
-from unsl_tracking.fit.points import Mask, Points
-from unsl_tracking.fit.prior import PriorSettings
+from unsl_tracking.fit.component import Component
+from unsl_tracking.fit.ladder import Rung
+from unsl_tracking.fit.origins import Origin
+from unsl_tracking.fit.points import Points
 
 Array = NDArray[np.float64]
 
 _POWER = 2.0
-_FEWEST_IN_WINDOW = 8
+_RECENCY = 0.8  # an origin counts this much of the next later one
 _NEGLIGIBLE = 0.01  # share of the heaviest component below which a component is dropped
-_STARTS, _WARM_STARTS = 16, 6
-_STARTS_AT_ORIGIN = 10  # never from the fit to all points: that would show it what lies ahead
 _UNSCORED = 0.1  # error assumed of a form that no origin could score
+_NORMAL = 1.2533  # standard deviation over mean absolute deviation, sqrt(pi/2)
+
+
+class Fitted(NamedTuple):
+    """A rung, its fit to all it sees, and its errors (in ln y) on the points above each origin."""
+
+    rung: Rung
+    component: Component
+    errors: tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -36,14 +42,12 @@ class Member:
     rung: Rung
     component: Component
     weight: float
-    origin_errors: tuple[float, ...]  # root mean square error in ln y, one per origin
+    origin_errors: tuple[float, ...]  # typical size of the error in ln y, latest origin first
 
     @property
     def origin_error(self) -> float:
-        """Root mean square over origins; NaN when there were none."""
-        return (
-            float(np.sqrt(np.mean(np.square(self.origin_errors)))) if self.origin_errors else np.nan
-        )
+        """Typical error over origins; NaN when there were none."""
+        return typical_error(self.origin_errors) if self.origin_errors else np.nan
 
 
 @dataclass(frozen=True)
@@ -52,135 +56,60 @@ class Mixture:
 
     members: tuple[Member, ...]
     horizon: float  # mean distance of scored points from their origin, e-folds of size
+    origin_errors: tuple[float, ...]  # of the weighted average forecast, latest origin first
     highest: Array  # (m,) largest log_x per axis
     lowest: Array
-    largest: float  # largest size
     scale: NDArray[np.bool_]
+    directions: Array  # (d, m) ways to go beyond the data: to larger sizes, along each axis, …
+    reached: Array  # (d,) how far the data go in each direction
+
+    def beyond(self, log_x: Array) -> Array:
+        """How far points (n, m) lie beyond the data in any direction (n,), e-folds, at least 0."""
+        excess = log_x @ self.directions.T - self.reached
+        return np.asarray(np.maximum(excess.max(axis=1), 0.0), dtype=float)
 
 
-def search(
-    points: Points,
-    roles: Roles,
-    *,
-    seed: int = 0,
-    rungs: list[Rung] | None = None,
-    previous: Mixture | None = None,
-    settings: PriorSettings | None = None,
+def weigh(
+    fitted: list[Fitted], points: Points, origins: list[Origin], directions: Array
 ) -> Mixture:
-    """Fit the ladder (or the given rungs) to the points and weigh it.
-
-    With `previous`, a mixture of nearly the same points, its members start from where they were.
-    """
-    tried = _in_window(rungs or ladder(roles, len(points)), points)
-    origins = rolling_origins(points)
-    known = {m.rung: m.component for m in previous.members} if previous else {}
-    centre = previous.members[0].component.centre if previous else points.centre
-    fitted: list[tuple[Rung, Component, tuple[float, ...]]] = []
-    for form in dict.fromkeys(rung.form for rung in tried):
-        same = [rung for rung in tried if rung.form == form]
-        fitted += _fit_rungs(same, points, origins, centre, known, seed, settings)
-    return _weigh(fitted, points, origins)
-
-
-def _fit_rungs(
-    rungs: list[Rung],
-    points: Points,
-    origins: list[Origin],
-    centre: Array,
-    known: Mapping[Rung, Component],
-    seed: int,
-    settings: PriorSettings | None,
-) -> list[tuple[Rung, Component, tuple[float, ...]]]:
-    """Rungs of one form: fitted to what each sees of all the points, then at every origin."""
-    form = rungs[0].form
-    windows = np.stack([_window(rung, points) for rung in rungs])
-    warm = [known[rung].theta for rung in rungs if rung in known]
-    best = fit_components(
-        form,
-        points,
-        windows,
-        centre=centre,
-        seed=seed,
-        n_starts=_WARM_STARTS if len(warm) == len(rungs) else _STARTS,
-        warm=np.stack([np.stack(warm)] * len(rungs)) if warm else None,
-        settings=settings,
-    )
-    if not origins:
-        return [(rung, component, ()) for rung, component in zip(rungs, best, strict=True)]
-    parts = [_below(rung, points, origin) for rung in rungs for origin in origins]
-    at_origins = fit_components(
-        form,
-        points,
-        np.stack(parts),
-        centre=centre,
-        seed=seed,
-        n_starts=_STARTS_AT_ORIGIN,
-        settings=settings,
-    )
-    errors = [
-        _error(fit, points, origin)
-        for fit, origin in zip(at_origins, origins * len(rungs), strict=True)
+    """The mixture of what was fitted; `directions` (d, m) are those of `Mixture`."""
+    noise = float(np.median([f.component.sigma for f in fitted]))
+    scores = [
+        tuple(_size(e, points, o) for e, o in zip(f.errors, origins, strict=True)) for f in fitted
     ]
-    per_rung = np.reshape(errors, (len(rungs), len(origins)))
-    return [
-        (rung, component, tuple(map(float, e)))
-        for rung, component, e in zip(rungs, best, per_rung, strict=True)
-    ]
-
-
-def _below(rung: Rung, points: Points, origin: Origin) -> Mask:
-    """What the rung sees of the points below the origin."""
-    part = origin.below.copy()
-    part[origin.below] = _window(rung, points[origin.below])
-    return part
-
-
-def _error(fit: Component, points: Points, origin: Origin) -> float:
-    error = fit.predict(points.log_x[origin.above])[0] - points.ln_y[origin.above]
-    return float(np.sqrt(np.average(error**2, weights=points.weight[origin.above])))
-
-
-def _window(rung: Rung, points: Points) -> NDArray[np.bool_]:
-    """The points that a rung sees; all of them where its window holds too few."""
-    size = points.size
-    if rung.window is None:
-        return np.ones(len(points), dtype=bool)
-    inside = size >= size.max() - rung.window
-    return inside if inside.sum() >= _FEWEST_IN_WINDOW else np.ones(len(points), dtype=bool)
-
-
-def _in_window(rungs: list[Rung], points: Points) -> list[Rung]:
-    """Drop windows that hold everything, or too little: they repeat the rung without a window."""
-    return [r for r in rungs if r.window is None or not _window(r, points).all()]
-
-
-def _weigh(
-    fitted: list[tuple[Rung, Component, tuple[float, ...]]], points: Points, origins: list[Origin]
-) -> Mixture:
-    noise = float(np.median([c.sigma for _, c, _ in fitted]))
-    typical = np.array([_typical(errors) for _, _, errors in fitted])
+    typical = np.array([typical_error(s) if s else _UNSCORED for s in scores])
     log_weight = -0.5 * _POWER * np.log(typical**2 + (0.5 * noise) ** 2)
-    log_weight += np.log([r.share for r, _, _ in fitted])
+    log_weight += np.log([f.rung.share for f in fitted])
     weight = np.exp(log_weight - log_weight.max())
     weight[weight < _NEGLIGIBLE] = 0.0
     weight /= weight.sum()
     members = [
-        Member(rung, component, float(w), errors)
-        for (rung, component, errors), w in zip(fitted, weight, strict=True)
+        Member(f.rung, f.component, float(w), s)
+        for f, s, w in zip(fitted, scores, weight, strict=True)
         if w > 0.0
+    ]
+    averaged = [
+        np.sum([w * f.errors[i] for f, w in zip(fitted, weight, strict=True)], axis=0)
+        for i in range(len(origins))
     ]
     return Mixture(
         members=tuple(sorted(members, key=lambda m: -m.weight)),
         horizon=float(np.mean([o.horizon for o in origins])) if origins else np.nan,
+        origin_errors=tuple(_size(e, points, o) for e, o in zip(averaged, origins, strict=True)),
         highest=points.log_x.max(axis=0),
         lowest=points.log_x.min(axis=0),
-        largest=float(points.size.max()),
         scale=points.scale,
+        directions=directions,
+        reached=(points.log_x @ directions.T).max(axis=0),
     )
 
 
-def _typical(errors: tuple[float, ...]) -> float:
+def typical_error(errors: tuple[float, ...]) -> float:
     """Geometric mean: one origin that everything misses must not decide between forms."""
-    if not errors:
-        return _UNSCORED
-    return float(np.exp(np.mean(np.log(np.maximum(errors, 1e-9)))))
+    weights = _RECENCY ** np.arange(len(errors))
+    return float(np.exp(np.average(np.log(np.maximum(errors, 1e-9)), weights=weights)))
+
+
+def _size(error: Array, points: Points, origin: Origin) -> float:
+    """Standard deviation that normal errors of this mean absolute size would have."""
+    return _NORMAL * float(np.average(np.abs(error), weights=points.weight[origin.above]))

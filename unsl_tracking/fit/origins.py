@@ -10,8 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unsl_tracking.fit.points import Mask, Points
+
+Array = NDArray[np.float64]
 
 # Shares of the points at which an origin is put, the largest first.
 _QUANTILES = (0.85, 0.7, 0.55, 0.4)
@@ -31,9 +34,12 @@ class Origin:
     horizon: float
 
 
-def rolling_origins(points: Points) -> list[Origin]:
-    """Up to four origins, the latest first; fewer where there are few distinct sizes."""
-    size = points.size
+def rolling_origins(points: Points, *, along: Array | None = None) -> list[Origin]:
+    """Up to four origins, the latest first; fewer where there are few distinct sizes.
+
+    `along` (n,) orders the points by something other than their size, such as repetitions.
+    """
+    size = points.size if along is None else along
     reach = _REACH * float(np.ptp(size))
     found: list[Origin] = []
     taken: set[int] = set()

@@ -28,19 +28,23 @@ class Normal(NamedTuple):
 
 @dataclass(frozen=True)
 class PriorSettings:
-    """Hyperparameters of the prior; the docstring of each says where it comes from.
+    """Hyperparameters of the prior.
 
     Exponents of published language and vision laws lie between 0.05 and 0.6 (arXiv 2001.08361,
-    2203.15556, 2209.06640, 2405.10938); slope changes at breaks rarely exceed the exponents.
+    2203.15556, 2209.06640, 2405.10938); slope changes at breaks rarely exceed the exponents. The tilted ones are for
+    hyperbreaks over several axes, which development tables show to be far smoother than breaks
+    along one (docs/method.md).
     """
 
     exponent: Normal = Normal(0.3, 0.3)
     slope_change: Normal = Normal(0.0, 0.4)
+    tilted_slope_change: Normal = Normal(0.0, 0.35)
     direction: Normal = Normal(0.5, 0.5)
     log_sharpness: Normal = Normal(-0.5, 0.7)
+    tilted_log_sharpness: Normal = Normal(1.3, 0.7)
     log_scale_sd: float = 2.0
     limit_depth: Normal = Normal(-0.7, 0.8)
-    ceiling_height: Normal = Normal(0.3, 0.4)
+    ceiling_height: Normal = Normal(0.1, 0.2)
     ceiling_exponent: Normal = Normal(0.0, 0.1)
     log_decay: Normal = Normal(2.3, 1.0)
     log_warp: Normal = Normal(0.0, 0.5)
@@ -102,9 +106,9 @@ def _of_kind(
         case "break_position":
             return Normal(0.5 * (low + high), 0.5 * (high - low) + 1e-3)
         case "slope_change":
-            return settings.slope_change
+            return settings.tilted_slope_change if parameter.tilted else settings.slope_change
         case "log_sharpness":
-            return settings.log_sharpness
+            return settings.tilted_log_sharpness if parameter.tilted else settings.log_sharpness
         case "log_limit":
             return Normal(data.lowest + settings.limit_depth.mean, settings.limit_depth.sd)
         case "log_ceiling":

@@ -1,14 +1,16 @@
 """The predictive distribution of ln y at given points: a mixture of normals, one per member.
 
-A member's variance has two parts. Its Laplace covariance says what its form leaves open; its errors
-at rolling origins say how wrong forms of this kind have been on this very curve, and grow with the
-distance extrapolated:
+A member's variance has two parts. Its Laplace covariance says what its form leaves open; the errors
+of the mixture's own average at rolling origins say how wrong such forecasts have been on this very
+curve, and grow with the distance extrapolated:
 
     sd² = laplace² + (WIDTH · e · max(h, SHORTEST)^GROWTH)²
 
-with e the member's root mean square error at its origins (never below the residual noise) and h the
-distance beyond the largest point in units of the origins' own distance. The constants were chosen
-on development tables; docs/method.md has the figures.
+with e the typical error at the origins (never below the member's residual noise) and h the distance
+beyond the largest point in units of the origins' own distance. What forms disagree about comes on
+top, as the spread of their means. The constants were chosen on development tables by log score and
+coverage; docs/method.md has the figures. On several axes origins lie farther from what they are
+scored on than the largest runs from the target, so their errors count for less.
 """
 
 from __future__ import annotations
@@ -19,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from unsl_tracking.fit import Mixture, size_of
+from unsl_tracking.fit import Mixture, typical_error
 
 Array = NDArray[np.float64]
 
-WIDTH = 1.0
-GROWTH = 0.75
+WIDTH = 1.2
+WIDTH_ON_SEVERAL_AXES = 0.45
+GROWTH = 0.6
 SHORTEST = 0.3
-_UNSCORED_ERROR = 0.1  # of a member that no origin could score: too few points
+_UNSCORED_ERROR = 0.1  # where no origin could be scored: too few points
 _BISECTIONS = 60
 _REACH = 12.0  # standard deviations beyond the outermost member that bracket every quantile
 
@@ -67,22 +70,16 @@ class Predictive:
 
 def predictive(mixture: Mixture, log_x: Array) -> Predictive:
     """The predictive distribution at log_x (n, m)."""
-    growth = np.maximum(distance(mixture, log_x), SHORTEST) ** GROWTH
+    width = WIDTH if mixture.scale.size == 1 else WIDTH_ON_SEVERAL_AXES
+    known = mixture.origin_errors
+    error = width * (typical_error(known) if known else _UNSCORED_ERROR)
+    unit = mixture.horizon if mixture.horizon > 0.0 else 1.0
+    growth = np.maximum(mixture.beyond(log_x) / unit, SHORTEST) ** GROWTH
     weight, mean, sd = [], [], []
     for member in mixture.members:
         centre, variance = member.component.predict(log_x)
-        error = member.origin_error if member.origin_errors else _UNSCORED_ERROR
-        error = max(error, member.component.sigma)
         weight.append(member.weight)
         mean.append(centre)
-        sd.append(np.sqrt(variance + (WIDTH * error * growth) ** 2))
+        scatter = np.maximum(error * growth, member.component.sigma)
+        sd.append(np.sqrt(variance + scatter**2))
     return Predictive(np.array(weight), np.array(mean), np.array(sd))
-
-
-def distance(mixture: Mixture, log_x: Array) -> Array:
-    """How far beyond the largest point (n,), in units of the rolling origins' own distance."""
-    beyond = size_of(log_x, mixture.scale) - mixture.largest
-    beyond = np.maximum(beyond, (log_x - mixture.highest)[:, mixture.scale].max(axis=1))
-    unit = mixture.horizon if mixture.horizon > 0.0 else 1.0
-    result: Array = np.maximum(beyond, 0.0) / unit
-    return result

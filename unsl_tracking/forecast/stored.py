@@ -73,9 +73,11 @@ def load(text: str) -> dict[str, Any]:
 def _mixture_out(mixture: Mixture) -> dict[str, object]:
     return {
         "horizon": _number_out(mixture.horizon),
+        "origin_errors": list(mixture.origin_errors),
         "highest": mixture.highest.tolist(),
         "lowest": mixture.lowest.tolist(),
-        "largest": mixture.largest,
+        "directions": mixture.directions.tolist(),
+        "reached": mixture.reached.tolist(),
         "scale": mixture.scale.tolist(),
         "members": [_member_out(m) for m in mixture.members],
     }
@@ -102,10 +104,12 @@ def _member_out(member: Member) -> dict[str, object]:
 def _mixture_in(raw: Mapping[str, Any]) -> Mixture:
     return Mixture(
         members=tuple(_member_in(m) for m in raw["members"]),
+        origin_errors=tuple(map(float, raw["origin_errors"])),
         horizon=math.nan if raw["horizon"] is None else float(raw["horizon"]),
         highest=np.array(raw["highest"], dtype=float),
         lowest=np.array(raw["lowest"], dtype=float),
-        largest=float(raw["largest"]),
+        directions=np.array(raw["directions"], dtype=float),
+        reached=np.array(raw["reached"], dtype=float),
         scale=np.array(raw["scale"], dtype=bool),
     )
 

@@ -42,12 +42,16 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One entry of the parameter vector: `name` is unique in its form, `meaning` is a sentence."""
+    """One entry of the parameter vector: `name` is unique in its form, `meaning` is a sentence.
+
+    `tilted` marks the parameters of a hyperbreak over several axes.
+    """
 
     name: str
     kind: Kind
     meaning: str
     axis: str | None = None
+    tilted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +95,27 @@ class BrokenPowerLaw:
         for axis in self.axes:
             kind: Kind = "rising_exponent" if axis in self.rising else "exponent"
             found.append(Parameter(f"{label}.alpha[{axis}]", kind, f"falls as {axis}^-alpha", axis))
+        tilted = len(self.axes) > 1
         for k in range(1, self.breaks + 1):
-            if len(self.axes) > 1:
+            if tilted:
                 found += [
                     Parameter(f"{label}.w{k}[{axis}]", "direction", "tilt of the hyperbreak", axis)
                     for axis in self.axes
                 ]
             found += [
                 Parameter(f"{label}.delta{k}", "break_position", "where the hyperbreak lies"),
-                Parameter(f"{label}.gamma{k}", "slope_change", "how much steeper past the break"),
-                Parameter(f"{label}.ln_f{k}", "log_sharpness", "ln width of the transition"),
+                Parameter(
+                    f"{label}.gamma{k}",
+                    "slope_change",
+                    "how much steeper past the break",
+                    tilted=tilted,
+                ),
+                Parameter(
+                    f"{label}.ln_f{k}",
+                    "log_sharpness",
+                    "ln width of the transition",
+                    tilted=tilted,
+                ),
             ]
         if self.saturating:
             found.append(Parameter(f"{label}.delta", "break_position", "where the fall ends"))
