@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import harness, report, targets
 from benchmarks.accuracy.manifest import read_specs
-from benchmarks.accuracy.methods import ALL
+from benchmarks.accuracy.methods import ALL, NAMES, SLOW
 from benchmarks.accuracy.tables import Problem, problems
 from unsl_tracking import UnslError, __version__
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments().parse_args(argv)
     begun = time.perf_counter()
     try:
-        chosen = _methods(args.methods)
+        chosen = _methods(args.methods, args.slow)
         found = _only(problems(args.data, read_specs(args.data)), args.only)
     except UnslError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -44,7 +44,9 @@ def _arguments() -> argparse.ArgumentParser:
     data = Path(os.environ.get("UNSL_BENCH_DATA", _DEFAULT_DATA))
     parser.add_argument("--data", type=Path, default=data, help="folder of tables [%(default)s]")
     parser.add_argument("--only", default="*", help="sets whose source, domain or name match")
-    parser.add_argument("--methods", default="all", help=f"comma-separated: {', '.join(ALL)}")
+    names = ", ".join(NAMES)
+    parser.add_argument("--methods", default="all", help=f"comma-separated, of: {names}")
+    parser.add_argument("--slow", action="store_true", help=f"add {', '.join(SLOW)}")
     parser.add_argument("--jobs", type=int, default=2, help="processes [%(default)s]")
     parser.add_argument("--out", type=Path, help="folder for accuracy.md, accuracy.json and plots")
     parser.add_argument("--plots", action="store_true", help="draw every set (needs --out)")
@@ -52,13 +54,11 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _methods(given: str) -> list[str]:
-    if given == "all":
-        return list(ALL)
-    names = [n.strip() for n in given.split(",")]
-    if unknown := [n for n in names if n not in ALL]:
-        raise UnslError(f"methods are among {', '.join(ALL)}", got=unknown)
-    return names
+def _methods(given: str, slow: bool) -> list[str]:
+    names = list(ALL) if given == "all" else [n.strip() for n in given.split(",")]
+    if unknown := [n for n in names if n not in NAMES]:
+        raise UnslError(f"methods are among {', '.join(NAMES)}", got=unknown)
+    return [*names, *SLOW] if slow else names
 
 
 def _only(found: list[Problem], pattern: str) -> list[Problem]:

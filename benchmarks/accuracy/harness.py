@@ -32,6 +32,7 @@ class Score:
 
     method: str
     rmsle: float = np.nan
+    bias: float = np.nan  # mean of ln ŷ − ln y
     log_score: float = np.nan
     crps: float = np.nan
     coverage: dict[float, float] = field(default_factory=dict)
@@ -131,6 +132,7 @@ def score(method: str, found: Answer, problem: Problem) -> Score:
         return Score(method, refusal=found.refusal)
     y = np.log(problem.test[VALUE].to_numpy(dtype=float))
     scored = Score(method, rmsle=scores.rmsle(found.ln_y, y), seconds=found.seconds)
+    scored.bias = float(np.mean(found.ln_y - y))
     scored.absolute_error = float(np.median(np.abs(found.ln_y - y)))
     scored.points = {"median": found.ln_y}
     if found.law is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import unsl_tracking as ut
-from benchmarks.accuracy import reference
+from benchmarks.accuracy import reference, reference_curves
 from benchmarks.accuracy.tables import VALUE, Problem
 from unsl_tracking.fit import Mixture
 from unsl_tracking.forecast.predictive import Predictive, predictive
@@ -148,3 +148,11 @@ METHODS: dict[str, Method] = {
     "naive": points_only(reference.last_value),
 }
 ALL = (OURS, SINGLE, *list(METHODS)[1:])
+"""What runs unless told otherwise, in the order of the report."""
+
+SLOW: dict[str, Method] = {
+    "M4-published": points_only(reference_curves.m4),
+    "BNSL-published": points_only(reference_curves.bnsl),
+}
+METHODS |= SLOW
+NAMES = (*ALL, *SLOW)

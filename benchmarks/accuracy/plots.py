@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy import report, scores
 from benchmarks.accuracy.harness import Result
-from benchmarks.accuracy.methods import ALL, OURS
+from benchmarks.accuracy.methods import NAMES, OURS
 from benchmarks.accuracy.tables import VALUE
 
 Array = NDArray[np.float64]
@@ -124,7 +124,7 @@ def _calibration(results: Sequence[Result], path: Path) -> Path:
         if len(mine) >= _FEWEST_FOR_LINE:
             coverage = report.mean_coverage([r.scores[OURS] for r in mine])
             left.plot(scores.LEVELS, coverage, ".-", lw=1, label=f"{domain} ({len(mine)})")
-    for method in ALL:
+    for method in NAMES:
         sure = [r.scores[method] for r in main if method in r.scores]
         sure = [s for s in sure if s.has_interval]
         if len(sure) >= _FEWEST_FOR_LINE:

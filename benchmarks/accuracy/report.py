@@ -9,20 +9,21 @@ import pandas as pd
 
 from benchmarks.accuracy import scores, widths
 from benchmarks.accuracy.harness import Result, Score
-from benchmarks.accuracy.methods import ALL, SINGLE
+from benchmarks.accuracy.methods import NAMES, OURS, SINGLE
 
 _PER_CENT = "{:.0%}".format
 
 
 def by_set(results: Sequence[Result]) -> pd.DataFrame:
-    """A row per set, a column of RMSLE per method, and which method was best."""
+    """A row per set: a column of RMSLE per method, which was best, our mean of ln ŷ − ln y."""
     rows = []
     for r in results:
         errors = {m: s.rmsle for m, s in r.scores.items() if not s.refusal}
         p = r.problem
         row: dict[str, object] = {"source": p.source, "domain": p.domain, "set": p.name}
         row |= {"train": len(p.train), "test": len(p.test)}
-        row |= {m: errors.get(m, np.nan) for m in ALL if any(m in q.scores for q in results)}
+        row["bias"] = r.scores[OURS].bias if OURS in r.scores else np.nan
+        row |= {m: errors.get(m, np.nan) for m in NAMES if any(m in q.scores for q in results)}
         rows.append(row | {"best": min(errors, key=lambda m: errors[m], default="")})
     return pd.DataFrame(rows)
 
@@ -39,7 +40,7 @@ def summary(results: Sequence[Result]) -> pd.DataFrame:
     `best`: share of the sets where the method has the smallest RMSLE; the average of ours competes,
     its single best form does not (it would win with our own fit).
     """
-    names = [m for m in ALL if any(m in r.scores for r in results)]
+    names = [m for m in NAMES if any(m in r.scores for r in results)]
     return pd.DataFrame([_row(m, results) for m in names]).set_index("method")
 
 

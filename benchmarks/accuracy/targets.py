@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.accuracy import report, scores
 from benchmarks.accuracy.harness import Result, Score
-from benchmarks.accuracy.methods import OURS
+from benchmarks.accuracy.methods import OURS, SLOW
 
 _NORMAL_HALF_WIDTH = 0.6745  # of the 50% interval, and median absolute error, of a unit normal
 _FEWEST_OF_DOMAIN = 4  # sets below which a domain's coverage is an anecdote
@@ -148,3 +148,12 @@ def _speed(results: Sequence[Result]) -> Iterator[Line]:
             median = float(np.median(seconds))
             text = f"median fit of {label} {median:.2f} ≤ {bar} CPU seconds"
             yield Line(median <= bar, f"{text} (at most {max(seconds):.1f})")
+    for peer in SLOW:
+        ratios = [
+            theirs.seconds / mine.seconds
+            for r in curves
+            if (mine := _score(r)) is not None and (theirs := _score(r, peer)) is not None
+        ]
+        if ratios:
+            text = f"fit of a curve is {np.median(ratios):.0f} ≥ 10 times faster than {peer}"
+            yield Line(bool(np.median(ratios) >= 10.0), f"{text} (median of {len(ratios)})")
