@@ -91,20 +91,21 @@ def read_chunk(connection: Connection, http: Http, keys: Sequence[Key]) -> Answe
     asked = [("run_id", key.run_id) for key in keys] + [("metric_key", metric)]
     with connection.calling(f"read {metric!r} of {len(keys)} runs"):
         reply = http.request(ENDPOINT, "GET", params=[*asked, ("max_results", MAX_ROWS)])
-        if reply.status_code in {404, 405, 501}:  # not a server of ours, or a very old one
-            return Answer({key: read_pages(connection, key) for key in keys}, [])
-        body = json.loads(verify_rest_response(reply, ENDPOINT).content)
-    found, in_order = _by_run(body.get("metrics", []), metric)
-    if sum(len(rows.step) for rows in found.values()) < MAX_ROWS:
+        known = reply.status_code not in {404, 405, 501}  # else a very old server, or not MLflow's
+        body = json.loads(verify_rest_response(reply, ENDPOINT).content) if known else {}
+        rows = body.get("metrics", [])
+        found, in_order = _by_run(rows, metric)
+    cut_off = len(rows) >= MAX_ROWS
+    if not known or (cut_off and not (in_order and found.keys() <= set(keys))):
+        return Answer({key: read_pages(connection, key) for key in keys}, [])
+    if not cut_off:
         nothing = rows_of([], [], [])
         return Answer({key: found.get(key, nothing) for key in keys}, [])
-    if not in_order:
-        return Answer({key: read_pages(connection, key) for key in keys}, [])
-    *whole, cut = found
+    *whole, last = found
     answer = Answer({key: found[key] for key in whole}, [key for key in keys if key not in whole])
-    if not whole:
-        answer.whole[cut] = read_pages(connection, cut)
-        answer.again.remove(cut)
+    if not whole:  # asking again would give the same
+        answer.whole[last] = read_pages(connection, last)
+        answer.again.remove(last)
     return answer
 
 

@@ -87,6 +87,8 @@ class Connection:
 
     def _look_before_opening(self) -> None:
         """Find out early what MLflow would find out late, or would repair by creating a store."""
+        if _is_database(self.uri) and importlib.util.find_spec("sqlalchemy") is None:
+            raise MissingDependency(f"{self.shown} needs `sqlalchemy`", next_step=_INSTALL)
         file = sqlite_file(self.uri)
         if file is not None and (not file.is_file() or file.stat().st_size == 0):
             raise NotFound(

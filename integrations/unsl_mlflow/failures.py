@@ -7,6 +7,7 @@ in `error_code`, in the exception it was raised from, and now and then only in t
 from __future__ import annotations
 
 import errno
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from unsl_tracking.errors import (
     TrackerError,
     TrackerReadOnly,
     TrackerUnavailable,
+    UnslError,
 )
 
 _READ_ONLY = re.compile(
@@ -47,7 +49,7 @@ def translated(uri: str, doing: str, *, writing: bool = False) -> Iterator[None]
     """
     try:
         yield
-    except TrackerError:
+    except UnslError:
         raise
     except Exception as failure:
         raise translate(failure, uri, doing, writing=writing) from failure
@@ -59,7 +61,7 @@ def translate(failure: Exception, uri: str, doing: str, *, writing: bool = False
     rule = f"MLflow at {where} must be able to {doing}"
     code = str(getattr(failure, "error_code", ""))
     text = _short(str(failure))
-    if says_read_only(str(failure)) or _refused_by_file_system(failure):
+    if says_read_only(str(failure)) or (writing and _refused_by_file_system(failure)):
         return read_only(where, text)
     if code == "RESOURCE_DOES_NOT_EXIST" or isinstance(failure, FileNotFoundError):
         return NotFound(rule, got=text, next_step="List what there is with `runs(experiment)`.")
@@ -73,9 +75,12 @@ def translate(failure: Exception, uri: str, doing: str, *, writing: bool = False
         return TrackerError(rule, got=text, next_step=_UPGRADE)
     if code == "TEMPORARILY_UNAVAILABLE" or _is_connection_trouble(failure):
         return unavailable(uri, text)
+    if isinstance(failure, json.JSONDecodeError):
+        return TrackerError(rule, got=text, next_step=_NO_SERVER)
     return TrackerError(rule, got=text)
 
 
+_NO_SERVER = "Something other than an MLflow server answers there: check the address and its path."
 _LOG_IN = (
     "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, "
     "to an account that may do this."

@@ -80,7 +80,7 @@ def read_history(
     told.end()
     steps = _last_steps(since, parts)
     ended = {run.id for run in by_id.values() if run.finished}
-    complete = (set(known.complete) - set(by_id)) | ended
+    complete = (set(since.complete if since else ()) - set(by_id)) | ended
     return History(to_frame(parts), cursor_with_marks(steps, complete, marks))
 
 

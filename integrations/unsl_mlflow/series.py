@@ -107,6 +107,7 @@ def to_frame(parts: Mapping[Key, Rows]) -> pd.DataFrame:
     if not kept:
         return empty_history()
     lengths = [len(rows.step) for _, rows in kept]
+    # Series with a type: pandas would turn bare arrays of texts into its own and back.
     columns = {
         "run_id": _repeated([key.run_id for key, _ in kept], lengths),
         "metric": _repeated([key.metric for key, _ in kept], lengths),
@@ -117,8 +118,8 @@ def to_frame(parts: Mapping[Key, Rows]) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(HISTORY_DTYPES)
 
 
-def _repeated(names: Sequence[str], lengths: Sequence[int]) -> NDArray[np.object_]:
-    return np.repeat(np.array(names, dtype=object), lengths)
+def _repeated(names: Sequence[str], lengths: Sequence[int]) -> pd.Series[str]:
+    return pd.Series(np.repeat(np.array(names, dtype=object), lengths), dtype="object")
 
 
 def without_first(rows: Rows) -> Rows:

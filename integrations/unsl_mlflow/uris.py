@@ -9,9 +9,7 @@ from urllib.parse import unquote
 
 _USERINFO = re.compile(r"(?<=://)[^/\s@]*(?:@[^/\s@]*)*@")
 """`user:password@`; an unescaped @ inside the password is taken along."""
-_SECRET_OPTION = re.compile(
-    r"(?i)\b([\w.-]*(?:pass|pwd|token|secret|key)[\w.-]*)=[^&;\s]*(?=[&;\s]|$)"
-)
+_SECRET_OPTION = re.compile(r"(?i)(?<=[?&;])([\w.-]*(?:pass|pwd|token|secret|key)[\w.-]*)=[^&;\s]*")
 _READ_ONLY_OPTION: Final = re.compile(r"[?&](?:mode=ro|immutable=1)(?:&|$)")
 
 
@@ -36,8 +34,9 @@ def sqlite_file(uri: str) -> Path | None:
         return None
     _, _, database = uri.partition(":///")
     name, _, options = database.partition("?")
+    name = unquote(name)  # as SQLAlchemy does
     if name.startswith("file:"):  # SQLite's own URI inside SQLAlchemy's
-        name = unquote(name.removeprefix("file:").removeprefix("//"))
+        name = name.removeprefix("file:").removeprefix("//")
         if "mode=memory" in options:
             return None
     return None if name in {"", ":memory:"} else Path(name)

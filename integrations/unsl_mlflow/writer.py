@@ -38,7 +38,7 @@ def write_metrics(
         if newest is None or newest[1] != value:
             # Two rows within a millisecond would leave open which one is the newer.
             timestamp = max(_now(), newest[0] + 1 if newest else 0)
-            rows.append(Metric(name, float(value), timestamp, step))
+            rows.append(Metric(name, float(value), timestamp, int(step)))
     with connection.calling(doing, writing=True):
         for start in range(0, len(rows), _METRICS_AT_ONCE):
             some = rows[start : start + _METRICS_AT_ONCE]

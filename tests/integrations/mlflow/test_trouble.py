@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,6 +21,7 @@ pytest.importorskip("mlflow")
 
 from unsl_mlflow import MlflowTracker
 from unsl_tracking.errors import (
+    MissingDependency,
     NotFound,
     TrackerError,
     TrackerReadOnly,
@@ -281,3 +283,15 @@ def test_ctrl_c_is_not_swallowed(proxy: Any, run_id: str) -> None:
     proxy.fail("runs/search", times=1, then=lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         tracker.runs("e")
+
+
+def test_a_web_page_in_place_of_a_server_is_told(proxy: Any, run_id: str) -> None:
+    proxy.fail("runs/search", status=200, body=b"<html>Please log in</html>")
+    with pytest.raises(TrackerError, match="Something other than an MLflow server"):
+        MlflowTracker(proxy.uri).runs("e")
+
+
+@pytest.mark.skipif(find_spec("psycopg2") is not None, reason="the driver is installed here")
+def test_a_database_without_its_driver_says_what_to_install() -> None:
+    with pytest.raises(MissingDependency, match="pip install psycopg2"):
+        MlflowTracker("postgresql://me:s3cret@127.0.0.1:1/mlflow").experiments()
