@@ -61,8 +61,9 @@ def search(
         directions.append(_repeats(points, *roles.repeated))
         origins += rolling_origins(points, along=points.log_x @ directions[-1])
     known = {m.rung: m.component for m in previous.members} if previous else {}
-    centre = previous.members[0].component.centre if previous else points.centre
-    state = _Search(points, origins, centre, seed, settings, known)
+    # The prior sits at the centre: an old one would pull an update away from a fresh fit. Members
+    # start where they were all the same, a little beside where they will be.
+    state = _Search(points, origins, points.centre, seed, settings, known)
     fitted: list[Fitted] = []
     for form in dict.fromkeys(rung.form for rung in tried):
         fitted += _fit_form(state, form, [rung for rung in tried if rung.form == form])

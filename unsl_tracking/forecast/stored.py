@@ -32,7 +32,7 @@ def dump(law: Mapping[str, Any]) -> str:
         "run": law["run"],
         "forms": None if law["forms"] is None else [f.to_dict() for f in law["forms"]],
         "seed": law["seed"],
-        "data": {str(c): frame[c].tolist() for c in frame.columns},
+        "data": [{"column": str(c), "values": frame[c].tolist()} for c in frame.columns],
         "notes": [w.to_dict() for w in law["notes"]],
         "mixture": _mixture_out(law["mixture"]),
     }
@@ -60,7 +60,7 @@ def load(text: str) -> dict[str, Any]:
             "forms": None
             if raw["forms"] is None
             else tuple(Form.from_dict(f) for f in raw["forms"]),
-            "data": pd.DataFrame(raw["data"]),
+            "data": pd.DataFrame({c["column"]: c["values"] for c in raw["data"]}),
             "notes": tuple(ForecastWarning(**w) for w in raw["notes"]),
             "mixture": _mixture_in(raw["mixture"]),
         }
@@ -139,7 +139,8 @@ def _consistent(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Names and seed; refuses a document whose parts contradict each other."""
     axes = [a["name"] for a in raw["axes"]]
     run = [] if raw["run"] is None else [raw["run"]]
-    mixture, columns = raw["mixture"], raw["data"]
+    mixture = raw["mixture"]
+    columns = {c["column"]: c["values"] for c in raw["data"]}
     weights = [m["weight"] for m in mixture["members"]]
     rules = {
         "names are text": all(isinstance(n, str) for n in [*axes, raw["value"], *run]),
@@ -151,9 +152,11 @@ def _consistent(raw: Mapping[str, Any]) -> dict[str, Any]:
         "forms are given or left out": raw["forms"] is None or len(raw["forms"]) > 0,
         "weights sum to one": min(weights) >= 0.0 and abs(math.fsum(weights) - 1.0) < 1e-9,
         "bounds are given per axis": all(
-            isinstance(mixture[part], list) and len(mixture[part]) == len(axes)
-            for part in ("highest", "lowest", "scale")
+            np.shape(mixture[part]) == (len(axes),) for part in ("highest", "lowest", "scale")
         ),
+        "directions are over the axes": np.shape(mixture["directions"])
+        == (len(mixture["reached"]), len(axes)),
+        "axes are positive": all(min(columns[a]) > 0.0 for a in axes),
         "members are over the axes": all(
             m["form"]["axes"] == axes and len(m["centre"]) == len(axes) for m in mixture["members"]
         ),

@@ -100,7 +100,9 @@ def test_a_hopeless_start_does_not_hurt_the_others() -> None:
 def test_points_without_weight_are_as_good_as_absent() -> None:
     problem, begin = posed(FORMS[3])
     seen = np.arange(len(problem.ln_y)) < 40
-    hidden = replace(problem, weight=1.0 * seen, ln_y=np.where(seen, problem.ln_y, 99.0))
+    hidden = replace(
+        problem, weight=seen.astype(np.float64), ln_y=np.where(seen, problem.ln_y, 99.0)
+    )
     absent = replace(
         problem,
         log_x=problem.log_x[seen],

@@ -79,4 +79,3 @@ def test_the_mixture_knows_the_range_of_its_points() -> None:
     mixture = search(table, Roles(form.axes), rungs=[Rung(form)])
     np.testing.assert_array_equal(mixture.highest, table.log_x.max(axis=0))
     np.testing.assert_array_equal(mixture.lowest, table.log_x.min(axis=0))
-    assert mixture.largest == table.size.max()

@@ -1,0 +1,169 @@
+"""Each warning is given for data made to deserve it, and for no others."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import unsl_tracking as ut
+from unsl_tracking.law import BrokenPowerLaw, Form, Limit, zoo
+
+from .laws import codes, curve, grid, grid_law, min_law
+
+POWER = [zoo.power_law(["step"])]
+
+
+def power(n: int = 40, noise: float = 0.002, decades: float = 3.0) -> pd.DataFrame:
+    """A pure power law, which a pure power law identifies."""
+    step = np.logspace(2.0, 2.0 + decades, n)
+    ln_noise = noise * np.random.default_rng(0).normal(size=n)
+    return pd.DataFrame({"step": step, "loss": 10.0 * step**-0.3 * np.exp(ln_noise)})
+
+
+def fit(table: pd.DataFrame, *forms: Form) -> ut.FittedLaw:
+    return ut.fit(table, ["step"], "loss", forms=forms or POWER)
+
+
+def test_clean_data_near_by_give_no_warning() -> None:
+    assert codes(fit(power()).predict({"step": 2e5})) == set()
+
+
+def test_extrapolation_names_the_axis_and_the_decades() -> None:
+    forecast = grid_law().predict({"params": 1e12, "tokens": 1e10})
+    (warning,) = [w for w in forecast.warnings if w.code == "extrapolation"]
+    assert warning.axis == "params"
+    assert warning.value == pytest.approx(3.0, abs=0.01)
+    assert "3.0 decades" in warning.message
+
+
+def test_extrapolation_below_is_told_too() -> None:
+    forecast = min_law().predict({"step": 1.0})
+    (warning,) = [w for w in forecast.warnings if w.code == "extrapolation"]
+    assert warning.value == pytest.approx(2.0, abs=0.01)
+    assert "below" in warning.message
+
+
+def test_interpolation_is_no_extrapolation() -> None:
+    assert "extrapolation" not in codes(min_law().predict({"step": [1e2, 1e3, 1e5]}))
+
+
+def test_unidentified_names_the_parameters() -> None:
+    law = fit(power(8), zoo.bnsl("step", 3))  # breaks that pure power-law data do not show
+    (warning,) = [w for w in law.warnings if w.code == "unidentified"]
+    assert "K0." in warning.message
+    assert warning.value is not None
+    assert warning.value >= 1.0
+
+
+def test_what_is_identified_is_not_warned_about() -> None:
+    assert "unidentified" not in codes(fit(power()))
+
+
+def broken_at(log_step: float) -> pd.DataFrame:
+    """A sharp break from slope 0.1 to slope 0.8."""
+    table = power(60)
+    z = np.log(table["step"].to_numpy())
+    ln_loss = -0.1 * z - 0.7 * np.maximum(z - log_step * np.log(10.0), 0.0)
+    noise = 0.002 * np.random.default_rng(0).normal(size=60)
+    return table.assign(loss=np.exp(ln_loss + noise))
+
+
+def test_a_break_that_nothing_lies_beyond_is_warned_about() -> None:
+    law = fit(broken_at(4.96), zoo.bnsl("step", 1, limit=False))
+    assert "hyperbreak_unobserved" in codes(law)
+
+
+def test_a_break_in_the_middle_of_the_data_is_not_warned_about() -> None:
+    law = fit(broken_at(3.5), zoo.bnsl("step", 1, limit=False))
+    assert "hyperbreak_unobserved" not in codes(law)
+
+
+def test_a_hyperbreak_on_two_axes_is_seen_from_both_sides() -> None:
+    axes = ("params", "tokens")
+    form = Form("T1", axes, (BrokenPowerLaw(axes, 1),))
+    table = grid(noise=0.0)
+    z = np.log(table[list(axes)].to_numpy())
+    along = z.sum(axis=1) - z.sum(axis=1).mean()
+    table["loss"] = np.exp(-0.05 * along - 0.3 * np.logaddexp(0.0, along / 0.1) * 0.1)
+    assert "hyperbreak_unobserved" not in codes(ut.fit(table, axes, "loss", forms=[form]))
+
+
+def test_forms_that_part_ways_disagree() -> None:
+    # Half the curve flattens out, so a limit and a straight line fit nearly as well but part far
+    # from the data; both are kept by giving the mixture no others.
+    table = power(12, noise=0.02, decades=1.0)
+    forms = [zoo.power_law(["step"]), zoo.limited(["step"])]
+    forecast = fit(table, *forms).predict({"step": 1e12})
+    spread = np.ptp(np.log(forecast.quantile([0.1, 0.9])))
+    assert spread > 0.5 or "forms_disagree" in codes(forecast)
+
+
+def test_one_form_cannot_disagree_with_itself() -> None:
+    assert "forms_disagree" not in codes(fit(power()).predict({"step": 1e12}))
+
+
+def test_a_short_span_names_the_axis_and_the_factor() -> None:
+    law = fit(power(20, decades=0.5))
+    (warning,) = [w for w in law.warnings if w.code == "short_span"]
+    assert warning.axis == "step"
+    assert warning.value == pytest.approx(10**0.5, rel=1e-3)
+    assert "short_span" not in codes(fit(power(20, decades=0.7)))
+
+
+def test_noisy_data_are_called_noisy() -> None:
+    (warning,) = [w for w in fit(power(noise=0.3)).warnings if w.code == "noisy"]
+    assert warning.value is not None
+    assert 0.15 < warning.value < 0.45
+    assert "noisy" not in codes(fit(power(noise=0.02)))
+
+
+def test_a_forecast_repeats_what_is_wrong_with_its_law() -> None:
+    law = fit(power(noise=0.3))
+    assert codes(law) <= codes(law.predict({"step": 1e6}))
+
+
+def test_warnings_are_data() -> None:
+    for warning in fit(power(noise=0.3)).predict({"step": 1e9}).warnings:
+        document = json.loads(json.dumps(warning.to_dict(), allow_nan=False))
+        assert set(document) == {"code", "message", "axis", "value"}
+        assert document["message"][0].isalnum()
+
+
+def test_the_summary_tells_forms_parameters_and_warnings() -> None:
+    law = fit(power(noise=0.3), zoo.power_law(["step"]), zoo.limited(["step"]))
+    summary = law.summary()
+    assert list(summary.forms.columns) == ["form", "weight", "origin_error", "parameters"]
+    assert summary.forms["weight"].sum() == pytest.approx(1.0)
+    assert list(summary.parameters.columns) == [
+        "form",
+        "parameter",
+        "meaning",
+        "estimate",
+        "lo80",
+        "hi80",
+    ]
+    inner = summary.parameters
+    assert ((inner["lo80"] < inner["estimate"]) & (inner["estimate"] < inner["hi80"])).all()
+    assert "step^-α" in summary.equation
+    text = str(summary)
+    assert summary.equation in text
+    assert "noisy" in text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        zoo.saturating("step"),
+        zoo.implicit("step"),
+        zoo.bnsl("step", 2),
+        Form("limit only", ("step",), (BrokenPowerLaw(("step",)), Limit())),
+    ],
+    ids=lambda form: form.name,
+)
+def test_every_form_has_an_equation(form: Form) -> None:
+    equation = fit(curve(), form).summary().equation
+    assert "step" in equation
+    assert "y" in equation
