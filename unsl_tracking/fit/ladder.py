@@ -2,9 +2,9 @@
 
 From the simplest up, as DESIGN section 3 lays down: structures are searched, not guessed. On one
 axis the best of the published univariate laws compete; on several, Chinchilla's sum of bottlenecks,
-an overall trend with and without hyperbreaks, and both together. Opposing terms join
-where a hyperparameter or repeated data varies. A form is tried when there are more points than `_POINTS_PER`
-per parameter. `shares` are prior weights.
+an overall trend with and without hyperbreaks, and both together. Opposing terms join where a
+hyperparameter or repeated data varies. A form is tried when there are more points than
+`_POINTS_PER` per parameter. Shares are prior weights, measured on development tables.
 """
 
 from __future__ import annotations
@@ -92,18 +92,19 @@ def _repeated(axes: tuple[str, ...], repeated: tuple[str, str]) -> list[Rung]:
     overfit = BrokenPowerLaw(axes, layer="overfit", rising=(*others, seen))
     single: tuple[Term, ...] = tuple(BrokenPowerLaw((a,)) for a in (*others, seen))
     trend = BrokenPowerLaw((*others, seen))
+    # Forms that know what repeating does carry more: no origin can show it before it happens.
     rungs = [
-        Rung(Form("CF", axes, (*single, Limit()))),
-        Rung(Form("CF+O", axes, (*single, overfit, Limit()))),
+        Rung(Form("CF", axes, (*single, Limit())), 0.3),
+        Rung(Form("CF+O", axes, (*single, overfit, Limit())), 0.5),
         Rung(Form("UNSL0+O", axes, (trend, *single, overfit, Limit()))),
-        Rung(Form("T1", axes, (BrokenPowerLaw(axes, 1), Limit()))),
-        Rung(Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit()))),
+        Rung(Form("T1", axes, (BrokenPowerLaw(axes, 1), Limit())), 0.3),
+        Rung(Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit())), 0.3),
     ]
     if len(others) == 1:
         data = RepeatedData((others[0], seen, unique))
         rungs += [
-            Rung(Form("DC", axes, (data, Limit())), 2.0),
-            Rung(Form("DC+O", axes, (data, overfit, Limit())), 4.0),
+            Rung(Form("DC", axes, (data, Limit())), 3.0),
+            Rung(Form("DC+O", axes, (data, overfit, Limit())), 6.0),
         ]
     return rungs
 

@@ -31,9 +31,9 @@ class PriorSettings:
     """Hyperparameters of the prior.
 
     Exponents of published language and vision laws lie between 0.05 and 0.6 (arXiv 2001.08361,
-    2203.15556, 2209.06640, 2405.10938); slope changes at breaks rarely exceed the exponents. The tilted ones are for
-    hyperbreaks over several axes, which development tables show to be far smoother than breaks
-    along one (docs/method.md).
+    2203.15556, 2209.06640, 2405.10938); slope changes at breaks rarely exceed the exponents.
+    The tilted ones are for hyperbreaks over several axes, which development tables show to be
+    far smoother than breaks along one (docs/method.md).
     """
 
     exponent: Normal = Normal(0.3, 0.3)
