@@ -22,7 +22,7 @@ _DEFAULT: Final = "mlflow"
 """Who answers for http://, https:// and database addresses that name no tracker."""
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9.+-]*):(?P<rest>.*)", re.DOTALL)
-_OFFICIAL: Final = frozenset({"mlflow", "wandb"})
+_OFFICIAL: Final = frozenset({"mlflow"})
 """Adapters that come with this distribution, each with an extra of its name."""
 
 Factory = Callable[..., Tracker]
