@@ -17,6 +17,7 @@ from unsl_tracking.forecast.metric_scale import MetricScale
 from unsl_tracking.forecast.predictive import predictive
 from unsl_tracking.forecast.summary import LawSummary, summarise
 from unsl_tracking.forecast.table import clean, merge, query, roles_of, to_points
+from unsl_tracking.forecast.thin import thin
 from unsl_tracking.law import Form
 from unsl_tracking.runs.axes import Axis, as_axes
 
@@ -103,8 +104,8 @@ class FittedLaw:
         table = clean(rows, self._axes, self.value, self.run)
         notes = {note.code: note for note in (*self._notes, *table.notes)}
         keys = [*self.axes, *([] if self.run is None else [self.run])]
-        data = merge(self.data, table.frame, keys)
-        values = data[self.value].to_numpy(dtype=float)
+        data = thin(merge(self.data, table.frame, keys), self.axes, self.value, self.run)
+        values = table.frame[self.value].to_numpy(dtype=float)
         scale = MetricScale.for_metric(self._scale.mode, self._scale.ceiling, values, self.value)
         points = to_points(data, self._axes, self.value, scale)
         roles = roles_of(self._axes, points)
@@ -176,9 +177,10 @@ def fit(
     chosen = as_axes(axes)
     seed = _whole(seed)
     table = clean(frame, chosen, value, run)
+    data = thin(table.frame, [a.name for a in chosen], value, run)
     values = table.frame[value].to_numpy(dtype=float)
     scale = MetricScale.for_metric(mode, ceiling, values, value)
-    points = to_points(table.frame, chosen, value, scale)
+    points = to_points(data, chosen, value, scale)
     given = None if forms is None else _forms_over(points.axes, forms)
     rungs = None if given is None else [Rung(form) for form in given]
     return FittedLaw(
@@ -188,7 +190,7 @@ def fit(
         run=run,
         forms=given,
         seed=seed,
-        data=table.frame,
+        data=data,
         notes=table.notes,
         mixture=search(points, roles_of(chosen, points), seed=seed, rungs=rungs),
     )

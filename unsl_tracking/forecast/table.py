@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 FEWEST_POINTS = 5
 SHORTEST_SPAN = float(np.log(2.0))  # e-folds: at least one axis must vary by a factor of two
+_SHARED = 10.0  # observations in a bucket beyond which more of them add little
 COUNT = "count"  # optional column: how many raw observations a row stands for
 
 
@@ -107,7 +108,8 @@ def to_points(frame: pd.DataFrame, axes: Sequence[Axis], value: str, scale: Metr
     _enough(log_x, values, names, value, scale)
     counted = COUNT in frame and value != COUNT
     count = frame[COUNT].to_numpy(dtype=float) if counted else np.ones(len(frame))
-    count = count / count.max()  # so that the sum in the mean cannot overflow
+    # Neighbouring observations share what no law explains: many of them do not average it out.
+    count = count / (1.0 + count / _SHARED)
     order = np.lexsort((count, values, *log_x.T))  # sums do not depend on the order of the rows
     log_x, values, count = log_x[order], values[order], count[order]
     return Points(
