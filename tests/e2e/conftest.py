@@ -21,7 +21,7 @@ Row = tuple[float, int]
 
 def loss(params: float, step: float) -> float:
     """The law that the synthetic runs follow."""
-    return 0.5 + 30 * params**-0.4 + 6 * step**-0.45
+    return float(0.5 + 30 * params**-0.4 + 6 * step**-0.45)
 
 
 @dataclass(frozen=True)

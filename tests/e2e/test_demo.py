@@ -40,6 +40,7 @@ def test_the_demo_forecasts_first_and_trains_then(tmp_path: Path) -> None:
 
     client = MlflowClient(f"sqlite:///{tmp_path / 'demo' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("unsl-demo")
+    assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 13
     assert {run.info.status for run in runs} == {"FINISHED"}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -34,7 +34,9 @@ class TrainingFailed(UnslError):
     """A training process ended before its run did."""
 
 
-def train_all(runs: Sequence[Settings], processes: int | None = None) -> Iterator[Measured]:
+def train_all(
+    runs: Sequence[Settings], processes: int | None = None
+) -> Generator[Measured, None, None]:
     """Train the runs, longest first, and yield their losses as they come.
 
     Closing the iterator (or an exception in the loop that reads it) stops the processes.
