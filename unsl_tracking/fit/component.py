@@ -35,8 +35,8 @@ class _Round(NamedTuple):
 # The last rounds let noise and parameters settle, so that a fit that starts from its own result
 # stays there.
 _ROUNDS = (
-    _Round(12, 1e-3, 4),
-    _Round(20, 1e-5, 2),
+    _Round(12, 1e-3, 6),
+    _Round(20, 1e-5, 3),
     _Round(50, 1e-7, 1),
     _Round(30, 1e-7, 1),
     _Round(30, 1e-7, 1),
