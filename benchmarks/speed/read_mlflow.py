@@ -141,7 +141,6 @@ def measure(runs: int, points: int, repeats: int) -> dict[str, list[float]]:
             in_file = MlflowTracker(f"sqlite:///{folder}/mlflow.db")
             listed = over_http.runs("speed")
             ids = [run.id for run in listed]
-            cursor = over_http.history(listed, [METRIC]).cursor
             baseline(uri, ids)  # warm-up of both, and of all workers
             over_http.history(listed, [METRIC])
             approaches: dict[str, Callable[[], pd.DataFrame]] = {
@@ -155,6 +154,7 @@ def measure(runs: int, points: int, repeats: int) -> dict[str, list[float]]:
                     seconds[name].append(timed(approaches[name], expected))
             name = "unsl_mlflow, http, polling with nothing new"
             seconds[name] = []
+            cursor = over_http.history(listed, [METRIC]).cursor
             for _ in range(repeats):
                 begin = time.perf_counter()
                 new = over_http.history(over_http.runs("speed"), [METRIC], since=cursor).frame

@@ -75,7 +75,7 @@ def translate(failure: Exception, uri: str, doing: str, *, writing: bool = False
         return TrackerError(rule, got=text, next_step=_UPGRADE)
     if code == "TEMPORARILY_UNAVAILABLE" or _is_connection_trouble(failure):
         return unavailable(uri, text)
-    if isinstance(failure, json.JSONDecodeError):
+    if "not in a valid JSON format" in str(failure) or isinstance(failure, json.JSONDecodeError):
         return TrackerError(rule, got=text, next_step=_NO_SERVER)
     return TrackerError(rule, got=text)
 

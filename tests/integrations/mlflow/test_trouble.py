@@ -293,5 +293,5 @@ def test_a_web_page_in_place_of_a_server_is_told(proxy: Any, run_id: str) -> Non
 
 @pytest.mark.skipif(find_spec("psycopg2") is not None, reason="the driver is installed here")
 def test_a_database_without_its_driver_says_what_to_install() -> None:
-    with pytest.raises(MissingDependency, match="pip install psycopg2"):
+    with pytest.raises(MissingDependency, match="pip install psycopg"):
         MlflowTracker("postgresql://me:s3cret@127.0.0.1:1/mlflow").experiments()
