@@ -96,11 +96,15 @@ def _median(values: Sequence[float] | widths.Array) -> float:
 def loso(results: Sequence[Result]) -> pd.DataFrame:
     """Coverage by source, with the width refitted without it."""
     sets = [
-        widths.Coverage(r.problem.source, r.coverage_by_width)
+        widths.Coverage(r.problem.source, _kind(r), r.coverage_by_width)
         for r in results
         if r.coverage_by_width
     ]
     return widths.coverage_by_source(sets)
+
+
+def _kind(result: Result) -> str:
+    return "curves" if len(result.problem.axes) == 1 else "several axes"
 
 
 def table(frame: pd.DataFrame) -> str:

@@ -87,9 +87,9 @@ def _with_companion(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _of_table(spec: TableSpec, rows: pd.DataFrame) -> Iterator[Problem]:
-    groups: list[tuple[Any, pd.DataFrame]] = list(
-        rows.groupby(list(spec.sets), sort=False, dropna=False)
-    )
+    groups: list[tuple[Any, pd.DataFrame]] = [((Path(spec.file).stem,), rows)]
+    if spec.sets:
+        groups = list(rows.groupby(list(spec.sets), sort=False, dropna=False))
     chosen = _sampled([key for key, _ in groups], spec) if spec.sample else None
     for key, group in groups:
         if chosen is not None and key not in chosen:
