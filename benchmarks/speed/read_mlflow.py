@@ -31,6 +31,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from unsl_mlflow import MlflowTracker
 
@@ -96,6 +98,8 @@ def running_server(folder: Path) -> Iterator[str]:
 def baseline(uri: str, ids: list[str]) -> pd.DataFrame:
     """Nothing but the requests of the fastest lossless rate in the notes."""
     session = requests.Session()
+    # On a machine that is too busy, uvicorn takes a worker for dead and starts another.
+    session.mount("http://", HTTPAdapter(max_retries=Retry(3)))
 
     def read(some: list[str]) -> list[dict[str, object]]:
         asked = [("run_id", run_id) for run_id in some]

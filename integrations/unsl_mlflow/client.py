@@ -9,8 +9,9 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unsl_mlflow.failures import read_only, translate, translated, unavailable
@@ -80,7 +81,7 @@ class Connection:
         self._look_before_opening()
         from mlflow.tracking._tracking_service.utils import _get_store
 
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_stray_folders(self.uri):
             # What MLflow thinks of the store's kind is the owner's business, not the reader's.
             warnings.simplefilter("ignore", FutureWarning)
             return _get_store(self.uri)
@@ -135,6 +136,21 @@ def _import_mlflow_quietly() -> None:
 def _told_by_us(record: logging.LogRecord) -> bool:
     """Drop the traceback that MLflow logs for an error which we are about to raise."""
     return not _our_own_call.get()
+
+
+@contextmanager
+def _without_stray_folders(uri: str) -> Iterator[None]:
+    """MLflow takes `file:/data/m.db?mode=ro` for a relative path and makes a folder named `file:`."""
+    _, _, name = uri.partition(":///")
+    folder = Path(name).parent
+    is_stray = is_sqlite(uri) and name.startswith("file:")
+    missing = [path for path in (folder, *folder.parents) if is_stray and not path.exists()]
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # somebody put a file there meanwhile: then it stays
+            for path in missing:
+                path.rmdir()
 
 
 def _resolved(uri: str | None) -> str:

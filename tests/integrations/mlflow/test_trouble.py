@@ -207,7 +207,7 @@ def test_a_read_only_file_can_be_read_and_says_that_it_cannot_be_written(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # mlflow makes a folder named `file:` for such a URI
+    monkeypatch.chdir(tmp_path)
     sqlite_user.new_experiment("e")
     run_id = sqlite_user.new_run("e")
     sqlite_user.log(run_id, "loss", [(1.0, 0, NOW)])
@@ -225,6 +225,7 @@ def test_a_read_only_file_can_be_read_and_says_that_it_cannot_be_written(
             write()
     assert tracker.runs("e")[0].tags.keys() == sqlite_user.client.get_run(run_id).data.tags.keys()
     assert "Traceback" not in caplog.text
+    assert not Path("file:").exists(), "MLflow's stray folder is cleared away"
 
 
 @pytest.mark.slow
