@@ -46,7 +46,7 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return frame, axes
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(case=tables(), reach=st.sampled_from([1e-3, 1.0, 10.0, 1e6, 1e30]))
 def test_a_forecast_is_finite_or_refused(
     case: tuple[pd.DataFrame, tuple[str, ...]], reach: float
@@ -69,7 +69,7 @@ def test_a_forecast_is_finite_or_refused(
     assert ut.FittedLaw.from_json(law.to_json()).to_json() == law.to_json()
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(case=tables())
 def test_an_update_with_anything_positive_is_finite_or_refused(
     case: tuple[pd.DataFrame, tuple[str, ...]],
