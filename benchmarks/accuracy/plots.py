@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -118,6 +119,7 @@ def _calibration(results: Sequence[Result], path: Path) -> Path:
     """Coverage against nominal level: ours by domain, and all methods over the main sets."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
+    left.set_prop_cycle(color=list(colormaps["tab20"](range(20))))
     main = [r for r in results if not r.problem.secondary]
     for domain in dict.fromkeys(r.problem.domain for r in results):
         mine = [r for r in results if r.problem.domain == domain and _drawable(r)]
