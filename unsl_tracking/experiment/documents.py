@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from unsl_tracking.report import (
     DARK,
     LIGHT,
     Answer,
+    Band,
     CurvePicture,
     Document,
     Evidence,
@@ -22,11 +23,12 @@ from unsl_tracking.report import (
     LawPicture,
     Notice,
     RunNote,
+    band_to_end,
     curve_picture,
     law_picture,
     page,
 )
-from unsl_tracking.report.document import LEVELS
+from unsl_tracking.report.document import LEVELS, Array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +95,7 @@ def document_of(
         tracker=result.tracker,
         experiment=result.experiment,
         warnings=tuple(Notice.of(warning, "law") for warning in law.warnings),
-        curve=None if not group.along else _curve(group, forecast).band,
+        curve=_band(group, forecast) if group.along else None,
         provenance={
             "unsl_tracking": __version__,
             "numpy": version("numpy"),
@@ -108,7 +110,7 @@ def files_of(document: Document, group: GroupForecast, forecast: RunForecast) ->
     from unsl_tracking.report.plots import forecast_png
 
     law = _law(group, forecast)
-    curve = _curve(group, forecast) if group.along else None
+    curve = None if document.curve is None else _curve(group, forecast, document.curve)
     light = forecast_png(document, law, curve, palette=LIGHT)
     dark = forecast_png(document, law, curve, palette=DARK)
     html = page(document, light=light, dark=dark)
@@ -129,20 +131,39 @@ def _law(group: GroupForecast, forecast: RunForecast) -> LawPicture:
     )
 
 
-def _curve(group: GroupForecast, forecast: RunForecast) -> CurvePicture:
+def _band(group: GroupForecast, forecast: RunForecast) -> Band:
     along = group.along[0]
-    curves = {
-        str(run): (rows[along].to_numpy(dtype=float), rows[group.law.value].to_numpy(dtype=float))
-        for run, rows in group.law.data.sort_values(along, kind="stable").groupby(
-            group.law.run, sort=False
-        )
-    }
-    own = curves.pop(forecast.run.id, (np.empty(0), np.empty(0)))
-    observed = own if forecast.curve is None else forecast.curve
-    siblings = [curves[run] for run in sorted(curves)[:_MOST_SIBLINGS]]
+    return band_to_end(group.law, forecast.final, along, _observed(group, forecast)[0])
+
+
+def _curve(group: GroupForecast, forecast: RunForecast, band: Band) -> CurvePicture:
+    ids = [each.run.id for each in group.runs if each.run.id != forecast.run.id]
+    siblings = _curves(group, ids[:_MOST_SIBLINGS])
     return curve_picture(
-        group.law, forecast.final, along=along, observed=observed, siblings=siblings
+        group.law,
+        forecast.final,
+        along=group.along[0],
+        observed=_observed(group, forecast),
+        siblings=[siblings[run] for run in sorted(siblings)],
+        band=band,
     )
+
+
+def _observed(group: GroupForecast, forecast: RunForecast) -> tuple[Array, Array]:
+    if forecast.curve is not None:
+        return forecast.curve
+    run_id = forecast.run.id
+    return _curves(group, [run_id]).get(run_id, (np.empty(0), np.empty(0)))
+
+
+def _curves(group: GroupForecast, run_ids: Sequence[str]) -> dict[str, tuple[Array, Array]]:
+    """Places along each of these runs and its values, by run id."""
+    law, along = group.law, group.along[0]
+    rows = law.data[law.data[law.run].isin(run_ids)].sort_values(along, kind="stable")
+    return {
+        str(run): (own[along].to_numpy(dtype=float), own[law.value].to_numpy(dtype=float))
+        for run, own in rows.groupby(law.run, sort=False)
+    }
 
 
 def _pair(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from unsl_tracking.forecast import FittedLaw
+from unsl_tracking.report import numbers
 from unsl_tracking.runs import Run
 
 
@@ -47,7 +48,7 @@ def end_of_run(
     asked = {axis: value for axis, value in horizon.items() if axis in along}
     point = {**own, **asked}
     free = [axis for axis in along if axis not in asked]
-    said = f"horizon {_places(asked)} as asked" if asked else ""
+    said = f"horizon {numbers.point(asked)} as asked" if asked else ""
     if not free:
         return point, said
     if run.status == "FINISHED":
@@ -65,7 +66,3 @@ def end_of_run(
 
 def _join(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
-
-
-def _places(point: Mapping[str, float]) -> str:
-    return ", ".join(f"{axis}={value:g}" for axis, value in point.items())

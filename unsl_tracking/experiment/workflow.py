@@ -16,7 +16,7 @@ from unsl_tracking.experiment.result import (
     RunForecast,
 )
 from unsl_tracking.forecast import FittedLaw, fit
-from unsl_tracking.report import Answer, AxisNote
+from unsl_tracking.report import Answer, AxisNote, numbers
 from unsl_tracking.runs import Run, Tracker
 from unsl_tracking.runs.axes import Axis
 from unsl_tracking.runs.grouping import IGNORED_KEYS, Group
@@ -174,12 +174,13 @@ def _target(
         return None, []
     for name, value in fixed.items():
         if name in at and at[name] != value:
-            reason = f"every run of it has {name}={value:g}, so {name}={at[name]:g} is a guess"
+            known, asked = numbers.scale(value), numbers.scale(at[name])
+            reason = f"every run of it has {name}={known}, so {name}={asked} is a guess"
             return None, [Refused(f"the target in {label}", reason)]
     largest = {axis: float(law.data[axis].max()) for axis in law.axes if axis not in at}
     point = {axis: float(at.get(axis, largest.get(axis, 0.0))) for axis in law.axes}
-    filled = ", ".join(f"{axis}={value:g}" for axis, value in largest.items())
-    why = "as asked" + (f"; not asked for, so the largest observed: {filled}" if filled else "")
+    filled = f"; not asked for, so the largest observed: {numbers.point(largest)}"
+    why = "as asked" + (filled if largest else "")
     return answer_at(law, "target", point, why), []
 
 

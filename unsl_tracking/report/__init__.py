@@ -22,6 +22,7 @@ from unsl_tracking.report.pictures import (
     CurvePicture,
     LawPicture,
     band_along,
+    band_to_end,
     curve_picture,
     law_picture,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Palette",
     "RunNote",
     "band_along",
+    "band_to_end",
     "card",
     "curve_picture",
     "law_picture",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from unsl_tracking.report.palette import Palette
 
 try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap, to_hex
     from matplotlib.figure import Figure
     from matplotlib.font_manager import findfont, get_font
@@ -98,6 +100,21 @@ def style(axes: Axes, palette: Palette) -> None:
     axes.grid(axis="y", color=palette.grid, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", length=0, labelsize=8.5, labelcolor=palette.muted)
+
+
+def add_lines(
+    axes: Axes,
+    lines: Sequence[Array],
+    *,
+    colours: Sequence[str],
+    width: float,
+    alpha: float,
+    zorder: float,
+) -> None:
+    """Many lines, each (n, 2), as one object: a tenth of the time of as many calls of `plot`."""
+    axes.add_collection(
+        LineCollection(lines, colors=colours, linewidths=width, alpha=alpha, zorder=zorder)
+    )
 
 
 def log_ticks(axes: Axes, palette: Palette) -> None:

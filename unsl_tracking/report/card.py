@@ -34,7 +34,7 @@ def card(document: Document, *, image: str | None = None) -> str:
         blocks.append(f"![forecast of {metric}]({image})")
     notices = document.all_warnings()
     if notices:
-        lines = [f"- {escape(notice.message, 300)}" for notice in notices[:_MOST_WARNINGS]]
+        lines = [f"- {escape(notice.sentence, 300)}" for notice in notices[:_MOST_WARNINGS]]
         if len(notices) > _MOST_WARNINGS:
             lines.append(f"- … and {len(notices) - _MOST_WARNINGS} more in `unsl/forecast.html`")
         blocks.append("**Warnings**\n\n" + "\n".join(lines))

@@ -34,6 +34,12 @@ class Notice:
     value: float | None = None
     about: str = "law"
 
+    @property
+    def sentence(self) -> str:
+        """The message, and what it is about where that is one answer of several."""
+        subjects = {"final": "the end of this run", "target": "the target"}
+        return f"{subjects[self.about]}: {self.message}" if self.about in subjects else self.message
+
     @classmethod
     def of(cls, warning: ForecastWarning, about: str) -> Notice:
         """The same warning, told what it is about."""

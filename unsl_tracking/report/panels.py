@@ -8,6 +8,7 @@ import numpy as np
 
 from unsl_tracking.report import numbers
 from unsl_tracking.report.canvas import (
+    add_lines,
     drawable,
     limits,
     log_ticks,
@@ -31,8 +32,11 @@ def draw_law(axes: Axes, picture: LawPicture, palette: Palette) -> None:
     colours = _point_colours(picture, palette)
     for line, colour in zip(picture.slices, _slice_colours(picture, palette), strict=True):
         axes.plot(line.x, line.median, color=colour, linewidth=1.1, alpha=0.75, zorder=2.5)
-    for x, y, fitted, colour in zip(picture.x, picture.y, picture.fitted, colours, strict=True):
-        axes.plot([x, x], [y, fitted], color=colour, linewidth=1.0, alpha=0.55, zorder=3)
+    ends = np.stack([picture.y, picture.fitted], axis=1)
+    sticks = [
+        np.array([[x, y], [x, fitted]]) for x, (y, fitted) in zip(picture.x, ends, strict=True)
+    ]
+    add_lines(axes, sticks, colours=colours, width=1.0, alpha=0.55, zorder=3)
     axes.scatter(
         picture.x,
         picture.y,
@@ -55,8 +59,8 @@ def draw_law(axes: Axes, picture: LawPicture, palette: Palette) -> None:
 
 def draw_curve(axes: Axes, picture: CurvePicture, palette: Palette) -> None:
     """The run's own points, its siblings behind, the forecast band and the expected end."""
-    for x, y in picture.siblings:
-        axes.plot(x, y, color=palette.muted, linewidth=0.8, alpha=0.35, zorder=1)
+    behind = [np.column_stack([x, y]) for x, y in picture.siblings]
+    add_lines(axes, behind, colours=[palette.muted], width=0.8, alpha=0.35, zorder=1)
     _draw_band(axes, picture.band, palette)
     axes.plot(picture.x, picture.y, color=palette.ink, linewidth=1.2, alpha=0.5, zorder=3)
     axes.scatter(

@@ -181,13 +181,17 @@ def curve_picture(
     along: str,
     observed: tuple[Array, Array],
     siblings: Sequence[tuple[Array, Array]] = (),
+    band: Band | None = None,
 ) -> CurvePicture:
-    """One run along `along`, from its first logged point to the end that `answer` speaks of."""
-    x, y = observed
+    """One run along `along`; `band` is from `band_to_end`, which is asked when it is not given."""
+    if band is None:
+        band = band_to_end(law, answer, along, observed[0])
+    return CurvePicture(law.value, law.mode, *observed, tuple(siblings), band, answer)
+
+
+def band_to_end(law: FittedLaw, answer: Answer, along: str, seen: Array) -> Band:
+    """The forecast along a run from its first place in `seen` to the end `answer` speaks of."""
     goal = answer.point[along]
-    low = min(float(x.min()), goal) if x.size else goal / 10
-    high = max(float(x.max()), goal) if x.size else goal
-    if not low < high:
-        low = high / 10
-    band = band_along(law, along, answer.point, low, high)
-    return CurvePicture(law.value, law.mode, x, y, tuple(siblings), band, answer)
+    low = min(float(seen.min()), goal) if seen.size else goal / 10
+    high = max(float(seen.max()), goal) if seen.size else goal
+    return band_along(law, along, answer.point, low if low < high else high / 10, high)
