@@ -21,7 +21,7 @@ from unsl_tracking.errors import (
     TrackerUnavailable,
     UnslError,
 )
-from unsl_tracking.forecast import FittedLaw, Forecast, ForecastWarning, LawSummary, fit
+from unsl_tracking.forecast import Backtest, FittedLaw, Forecast, ForecastWarning, LawSummary, fit
 from unsl_tracking.law import Form
 from unsl_tracking.runs.axes import Axis
 from unsl_tracking.runs.run import Run
@@ -30,6 +30,7 @@ from unsl_tracking.runs.tracker import Tracker
 __all__ = [
     "Axis",
     "AxisError",
+    "Backtest",
     "DataError",
     "FittedLaw",
     "Forecast",

@@ -62,6 +62,7 @@ class Mixture:
     scale: NDArray[np.bool_]
     directions: Array  # (d, m) ways to go beyond the data: to larger sizes, along each axis, …
     reached: Array  # (d,) how far the data go in each direction
+    width: float = 1.0  # factor on the origin errors in intervals, learned from a backtest
 
     def beyond(self, log_x: Array) -> Array:
         """How far points (n, m) lie beyond the data in any direction (n,), e-folds, at least 0."""

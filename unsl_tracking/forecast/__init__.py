@@ -1,9 +1,10 @@
 """Forecasts: a fitted law, its predictive distribution in metric units, and its warnings."""
 
+from unsl_tracking.forecast.backtest import Backtest as Backtest
 from unsl_tracking.forecast.cautions import ForecastWarning as ForecastWarning
 from unsl_tracking.forecast.fitted_law import FittedLaw as FittedLaw
 from unsl_tracking.forecast.fitted_law import fit as fit
 from unsl_tracking.forecast.forecast import Forecast as Forecast
 from unsl_tracking.forecast.summary import LawSummary as LawSummary
 
-__all__ = ["FittedLaw", "Forecast", "ForecastWarning", "LawSummary", "fit"]
+__all__ = ["Backtest", "FittedLaw", "Forecast", "ForecastWarning", "LawSummary", "fit"]

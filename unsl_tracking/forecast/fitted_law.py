@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import pandas as pd
 from unsl_tracking.errors import DataError
 from unsl_tracking.fit import Mixture, Rung, search
 from unsl_tracking.forecast import stored
+from unsl_tracking.forecast.backtest import Backtest, Progress, backtest
 from unsl_tracking.forecast.cautions import ForecastWarning, about_fit, about_points
 from unsl_tracking.forecast.forecast import Forecast
 from unsl_tracking.forecast.metric_scale import MetricScale
 from unsl_tracking.forecast.predictive import predictive
+from unsl_tracking.forecast.replay import Design, History
 from unsl_tracking.forecast.summary import LawSummary, summarise
 from unsl_tracking.forecast.table import clean, merge, query, roles_of, to_points
 from unsl_tracking.forecast.thin import thin
@@ -110,8 +113,66 @@ class FittedLaw:
         points = to_points(data, self._axes, self.value, scale)
         roles = roles_of(self._axes, points)
         rungs = [Rung(f) for f in self._forms] if self._forms else None
-        self._mixture = search(points, roles, seed=self.seed, rungs=rungs, previous=self._mixture)
+        found = search(points, roles, seed=self.seed, rungs=rungs, previous=self._mixture)
+        self._mixture = replace(found, width=self._mixture.width)
         self.data, self._scale, self._notes = data, scale, tuple(notes.values())
+        return self
+
+    def backtest(
+        self,
+        *,
+        origins: int | None = None,
+        run: str | None = None,
+        design: Design | None = None,
+        progress: Progress | None = None,
+    ) -> Backtest:
+        """What this law would have forecast in the past of its own data, and what came out.
+
+        Args:
+            origins: How many pasts: sizes (4 where absent) or, by runs, runs to forecast (8).
+            run: The column that tells runs apart; the law's own, said once more or left out.
+            design: "size" refits to everything up to a size and scores all that is larger; "runs"
+                forecasts the last point of runs from their first 30, 50 and 70% and the smaller
+                runs. Where absent, by runs if there are several with an axis along them.
+            progress: Called with (forecasts made, forecasts to make).
+
+        Raises:
+            TooLittleEvidence: no past could be forecast; `known` says what was tried.
+            DataError: origins below 1, an unknown design, or another run column than the law's.
+        """
+        if run is not None and run != self.run:
+            raise DataError(
+                "a backtest tells runs apart by the column that the law was fitted with",
+                got=run,
+                next_step=f"Fit with run={run!r}.",
+            )
+        history = History(
+            self.data,
+            self._axes,
+            self.value,
+            self._scale,
+            self._mixture.scale,
+            self.run,
+            self._forms,
+            self.seed,
+        )
+        return backtest(history, origins=origins, design=design, progress=progress)
+
+    def recalibrate(self, tested: Backtest) -> FittedLaw:
+        """Let a backtest of this law set the width of its intervals, in place; returns itself.
+
+        The width is kept by `update` and `to_json`. Doing it again with the same backtest changes
+        nothing; with few origins or runs the width hardly moves (see `forecast.recalibration`).
+
+        Raises:
+            DataError: the backtest is of another metric or other axes.
+        """
+        if (tested.metric, tested.mode, tested.axes) != (self.value, self.mode, self.axes):
+            raise DataError(
+                f"a law is recalibrated by a backtest of {self.value} over {', '.join(self.axes)}",
+                got=f"{tested.metric} over {', '.join(tested.axes)}",
+            )
+        self._mixture = replace(self._mixture, width=tested.width)
         return self
 
     def summary(self) -> LawSummary:

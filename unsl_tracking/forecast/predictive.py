@@ -4,11 +4,12 @@ A member's variance has two parts. Its Laplace covariance says what its form lea
 of the mixture's own average at rolling origins say how wrong such forecasts have been on this very
 curve, and grow with the distance extrapolated:
 
-    sd² = laplace² + (WIDTH · e · max(h, SHORTEST)^GROWTH)²
+    sd² = laplace² + (width · WIDTH · e · max(h, SHORTEST)^GROWTH)²
 
-with e the typical error at the origins (never below the member's residual noise) and h the distance
-beyond the largest point in units of the origins' own distance. What forms disagree about comes on
-top, as the spread of their means. The constants were chosen on development tables by log score and
+with width the mixture's own factor (1 unless a backtest says otherwise), e the typical error at the
+origins (the product never below the member's residual noise) and h the distance beyond the largest
+point in units of the origins' own distance. What forms disagree about comes on top, as the spread
+of their means. The constants were chosen on development tables by log score and
 coverage; docs/method.md has the figures. On several axes origins lie farther from what they are
 scored on than the largest runs from the target, so their errors count for less.
 """
@@ -72,7 +73,7 @@ def predictive(mixture: Mixture, log_x: Array) -> Predictive:
     """The predictive distribution at log_x (n, m)."""
     width = WIDTH if mixture.scale.size == 1 else WIDTH_ON_SEVERAL_AXES
     known = mixture.origin_errors
-    error = width * (typical_error(known) if known else _UNSCORED_ERROR)
+    error = mixture.width * width * (typical_error(known) if known else _UNSCORED_ERROR)
     unit = mixture.horizon if mixture.horizon > 0.0 else 1.0
     growth = np.maximum(mixture.beyond(log_x) / unit, SHORTEST) ** GROWTH
     weight, mean, sd = [], [], []

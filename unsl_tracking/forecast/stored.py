@@ -71,7 +71,9 @@ def load(text: str) -> dict[str, Any]:
 
 
 def _mixture_out(mixture: Mixture) -> dict[str, object]:
-    return {
+    # Laws that no backtest has recalibrated are written as before there were backtests.
+    width = {} if mixture.width == 1.0 else {"width": mixture.width}
+    return width | {
         "horizon": _number_out(mixture.horizon),
         "origin_errors": list(mixture.origin_errors),
         "highest": mixture.highest.tolist(),
@@ -111,6 +113,7 @@ def _mixture_in(raw: Mapping[str, Any]) -> Mixture:
         directions=np.array(raw["directions"], dtype=float),
         reached=np.array(raw["reached"], dtype=float),
         scale=np.array(raw["scale"], dtype=bool),
+        width=float(raw.get("width", 1.0)),
     )
 
 
@@ -156,6 +159,8 @@ def _consistent(raw: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "directions are over the axes": np.shape(mixture["directions"])
         == (len(mixture["reached"]), len(axes)),
+        "the width is a positive factor": type(width := mixture.get("width", 1.0)) in (int, float)
+        and 0.0 < width < 1e6,
         "axes are positive": all(min(columns[a]) > 0.0 for a in axes),
         "members are over the axes": all(
             m["form"]["axes"] == axes and len(m["centre"]) == len(axes) for m in mixture["members"]

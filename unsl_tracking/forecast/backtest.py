@@ -1,0 +1,292 @@
+"""Backtest: what a law would have forecast in the past, against what came out.
+
+The law is refitted to what was seen at each origin (see `replay`), by the same search that fits it:
+no weight, prior or hyperparameter uses a row that is scored. Intervals have their default width,
+also where the law was recalibrated, for that width was learned from the very rows scored here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unsl_tracking.errors import DataError, TooLittleEvidence
+from unsl_tracking.fit import Rung, search
+from unsl_tracking.forecast.forecast import LEVELS, Forecast
+from unsl_tracking.forecast.predictive import predictive
+from unsl_tracking.forecast.recalibration import unit_weights, weighted_quantile, width_factor
+from unsl_tracking.forecast.replay import Design, History, Plan, Replay, Skipped, plan
+from unsl_tracking.forecast.scoring import crps, log_score
+from unsl_tracking.forecast.table import roles_of
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+SCHEMA: Final = "unsl_tracking/backtest"
+SCHEMA_VERSION: Final = 1
+EDGES: Final = (0.25, 0.5, 1.0, 2.0)  # decades beyond the data, between the bins of the tables
+ALL: Final = "all"
+_LEVEL = 0.8  # of the coverage that `supported_decades` looks at
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Forecasts of the past with their outcomes.
+
+    `frame` has a row per scored observation: unit (rows of one unit are not independent), origin
+    (the share of the points, or of the run, that was seen), seen (points fitted), run (None where
+    the law has none), the axes, actual, median, lo and hi of 50, 80 and 95%, pit = P(Y ≤ actual),
+    horizon (e-folds beyond what was seen) and decades (the same in powers of ten), ln_error (ln of
+    forecast over outcome; of the errors ceiling − value for metrics to maximise), log_score (log
+    density of that ln) and crps (in units of ln).
+    """
+
+    metric: str
+    mode: str
+    axes: tuple[str, ...]
+    design: Design
+    frame: pd.DataFrame
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def units(self) -> int:
+        """How many origins or runs were scored: about how many independent outcomes there are."""
+        return int(self.frame["unit"].nunique())
+
+    @property
+    def width(self) -> float:
+        """The factor on the width of intervals that this history asks for, see `recalibration`."""
+        return width_factor(self.frame["pit"].to_numpy(), self.frame["unit"].to_numpy())
+
+    def coverage(self, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
+        """How often central intervals held the outcome: bin, level, coverage, se, rows, units.
+
+        The first bin is "all", the others are decades beyond the data. Units have equal shares.
+        `se` is the binomial standard error of a calibrated law, as if a unit were one outcome.
+
+        Raises:
+            DataError: a level outside (0, 1).
+        """
+        for level in levels:
+            if not 0.0 < level < 1.0:
+                raise DataError("levels of coverage lie strictly between 0 and 1", got=level)
+        rows = []
+        for name, part, weight in self._bins():
+            depth = np.abs(2.0 * part["pit"].to_numpy() - 1.0)
+            units = int(part["unit"].nunique())
+            for level in levels:
+                rows.append(
+                    {
+                        "bin": name,
+                        "level": float(level),
+                        "coverage": float(np.average(depth <= level, weights=weight)),
+                        "se": math.sqrt(level * (1.0 - level) / units),
+                        "rows": len(part),
+                        "units": units,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def error(self) -> pd.DataFrame:
+        """How far medians were off: bin, median of |ln error|, rmsle, bias, rows, units."""
+        rows = []
+        for name, part, weight in self._bins():
+            error = part["ln_error"].to_numpy()
+            rows.append(
+                {
+                    "bin": name,
+                    "median_error": weighted_quantile(np.abs(error), weight, 0.5),
+                    "rmsle": float(np.sqrt(np.average(error**2, weights=weight))),
+                    "bias": float(np.average(error, weights=weight)),
+                    "rows": len(part),
+                    "units": int(part["unit"].nunique()),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def score(self) -> dict[str, float]:
+        """Proper scores, units having equal shares: log_score (higher is better), crps (lower)."""
+        _, part, weight = self._bins()[0]
+        return {n: float(np.average(part[n], weights=weight)) for n in ("log_score", "crps")}
+
+    def supported_decades(
+        self, max_error: float | None = 0.05, coverage: float | None = None
+    ) -> float:
+        """How far beyond the data this history supports forecasts, in decades.
+
+        That is the farthest outcome in the bins, from the nearest on, that all have an rmsle of at
+        most `max_error` and an 80% interval that held at least a share `coverage` of the outcomes.
+        0 where the nearest bin has not. None leaves out a condition.
+
+        Raises:
+            DataError: neither condition is given.
+        """
+        if max_error is None and coverage is None:
+            raise DataError("max_error or coverage says what counts as supported", got=None)
+        supported = 0.0
+        for _, part, weight in self._bins()[1:]:
+            rmsle = math.sqrt(float(np.average(part["ln_error"] ** 2, weights=weight)))
+            held = np.abs(2.0 * part["pit"].to_numpy() - 1.0) <= _LEVEL
+            if max_error is not None and rmsle > max_error:
+                break
+            if coverage is not None and np.average(held, weights=weight) < coverage:
+                break
+            supported = float(part["decades"].max())
+        return supported
+
+    def __repr__(self) -> str:
+        rows = len(self.frame)
+        return f"Backtest({self.metric} by {self.design}, {self.units} units, {rows} rows)"
+
+    def __str__(self) -> str:
+        what = {"size": "origins by size", "runs": "runs forecast from their beginnings"}
+        lines = [
+            f"Backtest of {self.metric}: {self.units} {what[self.design]}, "
+            f"{len(self.frame)} outcomes"
+        ]
+        wide = self.coverage().pivot(index="bin", columns="level", values="coverage")
+        table = self.error().set_index("bin").join(wide)
+        table = table.rename(columns={level: f"{level:.0%} held" for level in LEVELS})
+        columns = ["median_error", "rmsle", "bias", *wide.columns.map("{:.0%} held".format)]
+        formats: dict[Any, Any] = {
+            c: (lambda v: f"{v:.0%}") if "held" in c else (lambda v: f"{v:.4f}") for c in columns
+        }
+        table.index.name = "decades beyond the data"
+        lines.append(table.reset_index().to_string(index=False, formatters=formats))
+        score = self.score()
+        lines.append(
+            f"log score {score['log_score']:.3f}, crps {score['crps']:.4f}; "
+            f"recalibration would multiply widths by {self.width:.2f}"
+        )
+        reasons = dict.fromkeys(each.reason for each in self.skipped)
+        for reason in reasons:
+            names = [each.name for each in self.skipped if each.reason == reason]
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            lines.append(f"not scored: {', '.join(names[:3])}{more}: {reason}")
+        return "\n\n".join(lines)
+
+    def to_dict(self) -> dict[str, object]:
+        """Everything as strict JSON values: what is not finite is None."""
+        return {
+            "schema": SCHEMA,
+            "schema_version": SCHEMA_VERSION,
+            "metric": self.metric,
+            "mode": self.mode,
+            "axes": list(self.axes),
+            "design": self.design,
+            "units": self.units,
+            "width": self.width,
+            "score": {name: _plain(value) for name, value in self.score().items()},
+            "error": _records(self.error()),
+            "coverage": _records(self.coverage()),
+            "rows": _records(self.frame),
+            "skipped": [{"name": s.name, "reason": s.reason} for s in self.skipped],
+        }
+
+    def _bins(self) -> list[tuple[str, pd.DataFrame, Array]]:
+        """Name, rows and weights of all rows, then of each bin of decades that has any."""
+        weight = unit_weights(self.frame["unit"].to_numpy())
+        place = np.searchsorted(EDGES, self.frame["decades"].to_numpy(), side="left")
+        found = [(ALL, self.frame, weight)]
+        for i, name in enumerate(bin_names()):
+            inside = place == i
+            if inside.any():
+                found.append((name, self.frame[inside], weight[inside]))
+        return found
+
+
+def bin_names() -> list[str]:
+    """Names of all bins of decades beyond the data, the nearest first."""
+    between = [f"{a:g} to {b:g}" for a, b in pairwise(EDGES)]
+    return [f"up to {EDGES[0]:g}", *between, f"over {EDGES[-1]:g}"]
+
+
+def backtest(
+    history: History,
+    *,
+    origins: int | None = None,
+    design: Design | None = None,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Replay a history; `FittedLaw.backtest` says what the arguments mean."""
+    if origins is not None and (type(origins) is not int or origins < 1):
+        raise DataError("the number of origins is an integer ≥ 1", got=origins)
+    if design not in (None, *get_args(Design)):
+        raise DataError("a backtest goes by size or by runs", got=design)
+    planned = plan(history, design, origins)
+    if not planned.replays:
+        raise _nothing(history, planned)
+    parts = []
+    for done, replay in enumerate(planned.replays, start=1):
+        parts.append(_scored(history, replay))
+        if progress is not None:
+            progress(done, len(planned.replays))
+    return Backtest(
+        metric=history.value,
+        mode=history.metric.mode,
+        axes=tuple(history.names),
+        design=planned.design,
+        frame=pd.concat(parts, ignore_index=True),
+        skipped=planned.skipped,
+    )
+
+
+def _scored(history: History, replay: Replay) -> pd.DataFrame:
+    """The rows of `Backtest.frame` of one replay."""
+    points = history.points(replay.seen)
+    rungs = [Rung(f) for f in history.forms] if history.forms else None
+    roles = roles_of(history.axes, points)
+    mixture = search(points, roles, seed=history.seed, rungs=rungs)
+    rows = history.data[replay.scored]
+    places = rows[history.names].reset_index(drop=True)
+    log_x = history.log_x[replay.scored]
+    actual = rows[history.value].to_numpy(dtype=float)
+    distribution = predictive(mixture, log_x)
+    forecast = Forecast(places, history.value, distribution, history.metric, (), single=False)
+    told = forecast.to_frame()
+    outcome = history.metric.to_log(actual)
+    horizon = mixture.beyond(log_x)
+    told.insert(len(history.names), "actual", actual)
+    told["pit"] = forecast.cdf(actual)
+    told["horizon"] = horizon
+    told["decades"] = horizon / math.log(10.0)
+    told["ln_error"] = distribution.quantile(0.5) - outcome
+    told["log_score"] = log_score(distribution, outcome)
+    told["crps"] = crps(distribution, outcome)
+    run = [None] * len(rows) if history.run is None else rows[history.run].tolist()
+    first = {"unit": replay.unit, "origin": replay.origin, "seen": len(points), "run": run}
+    return pd.concat([pd.DataFrame(first, index=told.index), told], axis=1)
+
+
+def _nothing(history: History, planned: Plan) -> TooLittleEvidence:
+    data, run = history.data, history.run
+    return TooLittleEvidence(
+        f"a backtest of {history.value} needs data that could have been forecast from a part",
+        known={
+            "points": len(data),
+            "runs": None if run is None else int(data[run].nunique()),
+            "tried": [f"{s.name}: {s.reason}" for s in planned.skipped],
+        },
+        got=f"{len(planned.skipped)} origins with too little below them",
+        next_step="Add runs at other scales, or log more checkpoints.",
+    )
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
+    return [
+        {str(name): _plain(value) for name, value in row.items()}
+        for row in frame.to_dict(orient="records")
+    ]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
