@@ -79,6 +79,7 @@ def _several_axes(axes: tuple[str, ...]) -> list[Rung]:
     forms = [
         (zoo.chinchilla(axes), 0.5),
         (zoo.unsl(axes, breaks=0, ceiling=False, name="UNSL0"), 1.0),
+        (zoo.unsl(axes, breaks=0, name="UNSL0+M"), 1.0),
         (zoo.unsl(axes, breaks=1, ceiling=False, name="UNSL1"), 1.0),
         (zoo.unsl(axes, breaks=2, ceiling=False, name="UNSL2"), 1.0),
         (Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit())), 1.0),
