@@ -26,7 +26,7 @@ from unsl_mlflow.threads import in_threads
 ENDPOINT: Final = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 MAX_ROWS: Final = 25_000  # mlflow/server/handlers.py: MAX_HISTORY_RESULTS
 MAX_RUNS: Final = 100  # the same: MAX_RUN_IDS_PER_REQUEST
-_WORTH_A_REQUEST: Final = 5_000
+_WORTH_A_REQUEST: Final = 10_000
 """Rows below which a request costs more than splitting the work among threads gains."""
 
 

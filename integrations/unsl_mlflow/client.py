@@ -140,7 +140,7 @@ def _told_by_us(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def _without_stray_folders(uri: str) -> Iterator[None]:
-    """MLflow takes `file:/data/m.db?mode=ro` for a relative path and makes a folder named `file:`."""
+    """MLflow takes `file:/data/m.db?mode=ro` for a relative path and makes a folder `file:`."""
     _, _, name = uri.partition(":///")
     folder = Path(name).parent
     is_stray = is_sqlite(uri) and name.startswith("file:")
