@@ -12,8 +12,9 @@ p (1 − p) / (n f²) with p = .8 and f = 2φ(q) (van der Vaart 1998, cor. 21.5)
 
     ln width = n / (n + 0.79 / SPREAD²) · ln s.
 
-n counts units (origins, or runs), not rows: rows of one unit stand and fall together, and each unit
-has the same say in Q.
+s is held between 1/FARTHEST and FARTHEST, outside of which ln s is far from normal. n counts units
+(origins, or runs), not rows: rows of one unit stand and fall together, and each unit has the same
+say in Q.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from scipy.special import ndtri
 Array = NDArray[np.float64]
 
 SPREAD: Final = 0.3  # how far, in ln, histories need other widths than the default: our own choice
+FARTHEST: Final = 4.0
 _LEVEL = 0.8
 _NORMAL = float(ndtri(0.5 + 0.5 * _LEVEL))
 _DENSITY = 2.0 * float(np.exp(-0.5 * _NORMAL**2) / np.sqrt(2.0 * np.pi))
@@ -39,7 +41,8 @@ def width_factor(pit: Array, unit: NDArray[np.int64]) -> float:
     z = np.abs(ndtri(np.clip(pit, _SURPRISE, 1.0 - _SURPRISE)))
     weight = unit_weights(unit)
     units = len(np.unique(unit))
-    ratio = max(weighted_quantile(z, weight, _LEVEL), 1e-3) / _NORMAL
+    ratio = weighted_quantile(z, weight, _LEVEL) / _NORMAL
+    ratio = min(max(ratio, 1.0 / FARTHEST), FARTHEST)
     return float(ratio ** (units / (units + _VARIANCE / SPREAD**2)))
 
 

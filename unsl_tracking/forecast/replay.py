@@ -139,9 +139,8 @@ def _by_size(history: History, count: int) -> Plan:
 
 
 def _by_runs(history: History, count: int) -> Plan:
-    assert history.run is not None
     along = along_runs(history)
-    if not along:
+    if history.run is None or not along:
         return Plan("runs", (), ())
     size = size_of(history.log_x, history.scale)
     runs = history.data[history.run].to_numpy()
