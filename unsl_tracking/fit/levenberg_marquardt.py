@@ -5,9 +5,11 @@ Minimises, for every row θ of a batch (B, p),
     cost(θ) = Σ_i w_i ρ(r_i / σ) + ½ Σ_j ((θ_j − μ_j)/τ_j)²      r_i = ln ŷ_i(θ) − ln y_i
 
 with Huber's ρ (quadratic up to `HUBER` standard deviations, linear beyond). The steps solve
-(JᵀWJ/σ² + diag(1/τ²) + λ D) δ = −g with W the weights of iteratively reweighted least squares and
-D the diagonal of the first two terms (Marquardt's scaling, SIAM J. Appl. Math. 11, 1963); λ falls
-by 5 after a success and rises by 3 after a failure. Rows that have converged leave the batch.
+(JᵀWJ/σ² + diag(1/τ²) + λ s diag(1/τ²)) δ = −g with W the weights of iteratively reweighted least
+squares and s the geometric mean of τ² times the diagonal of the first two terms: steps are bounded
+in units of the prior. Marquardt's own scaling, that diagonal itself, needs several times the steps
+in the curved valleys of broken laws. λ falls by 5 after a success and rises by 3 after a failure.
+Rows that have converged leave the batch.
 
 The rows of a batch may be starts of one problem or of several that share form and points but not
 weights, noise or prior: a weight of zero hides a point. Fits of one form to many parts of a table
@@ -91,7 +93,7 @@ def solve(problem: Problem, starts: Array, *, steps: int = 60, tolerance: float 
     rows = np.flatnonzero(active)
     part = problem.rows(rows)
     while len(rows) and taken < steps:
-        trial = theta[rows] + _step(gradient[rows], hessian[rows], damping[rows])
+        trial = theta[rows] + _step(part.sd, gradient[rows], hessian[rows], damping[rows])
         new_cost, new_gradient, new_hessian = _linearise(part, trial)
         better = new_cost < cost[rows]
         good, bad = rows[better], rows[~better]
@@ -150,9 +152,10 @@ def _products(left: Array, right: Array) -> Array:
     return np.asarray(total, dtype=float)
 
 
-def _step(gradient: Array, hessian: Array, damping: Array) -> Array:
+def _step(sd: Array, gradient: Array, hessian: Array, damping: Array) -> Array:
     p = gradient.shape[1]
-    diagonal = np.diagonal(hessian, axis1=1, axis2=2)
+    curvature = np.log(np.diagonal(hessian, axis1=1, axis2=2) * sd**2)  # never below 0: the prior's
+    typical = np.exp(curvature.mean(axis=1))
     damped = hessian.copy()
-    damped[:, range(p), range(p)] += damping[:, None] * diagonal
+    damped[:, range(p), range(p)] += (damping * typical)[:, None] / sd**2
     return np.asarray(-np.linalg.solve(damped, gradient[..., None])[..., 0], dtype=float)
