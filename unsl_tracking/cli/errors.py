@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any, cast
 
 import typer
@@ -41,6 +43,9 @@ class CleanErrors(TyperGroup):
         except KeyboardInterrupt:
             err().print("Interrupted. What was written so far is complete.")
             raise typer.Exit(130) from None
+        except BrokenPipeError:  # `unsl … | head`: the reader has seen enough
+            sys.stdout = open(os.devnull, "w")
+            raise typer.Exit(0) from None
         except UnslError as error:
             if ctx.params.get("debug"):
                 raise

@@ -54,7 +54,10 @@ def forecast(
     ] = None,
     group: Annotated[
         list[str] | None,
-        typer.Option(help="Keys whose values split the runs into groups.", rich_help_panel=_READ),
+        typer.Option(
+            help="Keys whose values split the runs into groups; empty for one group.",
+            rich_help_panel=_READ,
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
