@@ -78,7 +78,7 @@ class Backtest:
             if not 0.0 < level < 1.0:
                 raise DataError("levels of coverage lie strictly between 0 and 1", got=level)
         rows = []
-        for name, part, weight in self._bins():
+        for name, part, weight in self.bins():
             depth = np.abs(2.0 * part["pit"].to_numpy() - 1.0)
             units = int(part["unit"].nunique())
             for level in levels:
@@ -97,7 +97,7 @@ class Backtest:
     def error(self) -> pd.DataFrame:
         """How far medians were off: bin, median of |ln error|, rmsle, bias, rows, units."""
         rows = []
-        for name, part, weight in self._bins():
+        for name, part, weight in self.bins():
             error = part["ln_error"].to_numpy()
             rows.append(
                 {
@@ -113,7 +113,7 @@ class Backtest:
 
     def score(self) -> dict[str, float]:
         """Proper scores, units having equal shares: log_score (higher is better), crps (lower)."""
-        _, part, weight = self._bins()[0]
+        _, part, weight = self.bins()[0]
         return {n: float(np.average(part[n], weights=weight)) for n in ("log_score", "crps")}
 
     def supported_decades(
@@ -131,7 +131,7 @@ class Backtest:
         if max_error is None and coverage is None:
             raise DataError("max_error or coverage says what counts as supported", got=None)
         supported = 0.0
-        for _, part, weight in self._bins()[1:]:
+        for _, part, weight in self.bins()[1:]:
             rmsle = math.sqrt(float(np.average(part["ln_error"] ** 2, weights=weight)))
             held = np.abs(2.0 * part["pit"].to_numpy() - 1.0) <= _LEVEL
             if max_error is not None and rmsle > max_error:
@@ -190,7 +190,7 @@ class Backtest:
             "skipped": [{"name": s.name, "reason": s.reason} for s in self.skipped],
         }
 
-    def _bins(self) -> list[tuple[str, pd.DataFrame, Array]]:
+    def bins(self) -> list[tuple[str, pd.DataFrame, Array]]:
         """Name, rows and weights of all rows, then of each bin of decades that has any."""
         weight = unit_weights(self.frame["unit"].to_numpy())
         place = np.searchsorted(EDGES, self.frame["decades"].to_numpy(), side="left")
