@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from unsl_tracking import __version__
+from unsl_tracking.cli.backtest_command import backtest
 from unsl_tracking.cli.demo_command import demo
 from unsl_tracking.cli.errors import CleanErrors
 from unsl_tracking.cli.forecast_command import forecast
@@ -41,4 +42,5 @@ def common(
 
 
 app.command(name="forecast")(forecast)
+app.command(name="backtest")(backtest)
 app.command(name="demo")(demo)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Annotated
 
 import typer
 
 from unsl_tracking.cli.arguments import read_point, split_list
-from unsl_tracking.cli.console import err, out, plain, progress_bars
+from unsl_tracking.cli.console import err, out, progress_bars
 from unsl_tracking.cli.errors import UsageError
+from unsl_tracking.cli.reading import open_at, read_axes, read_mode
 from unsl_tracking.cli.render import show_failures, show_result
 from unsl_tracking.errors import DataError
 from unsl_tracking.experiment import (
     ExperimentForecast,
-    Mode,
     WriteReport,
     forecast_experiment,
-    guess_mode,
-    open_tracker,
     write_forecasts,
 )
-from unsl_tracking.runs import Tracker
-from unsl_tracking.runs.axes import Axis, as_axes
+from unsl_tracking.runs.axes import Axis
 
 _READ = "What to read"
 _ASK = "What to forecast"
@@ -93,8 +89,8 @@ def forecast(
 ) -> None:
     """Forecast where the runs of an experiment end, and what a larger one would reach."""
     chosen, where, ends = _read_options(axes, at, horizon)
-    best, why = _mode(mode, metric)
-    connected = _open(tracker)
+    best, why = read_mode(mode, metric)
+    connected = open_at(tracker)
     with progress_bars() as progress:
         result = forecast_experiment(
             connected,
@@ -123,34 +119,9 @@ def _read_options(
     axes: list[str] | None, at: list[str] | None, horizon: list[str] | None
 ) -> tuple[tuple[Axis, ...] | None, dict[str, float] | None, dict[str, float] | None]:
     try:
-        chosen = as_axes(split_list(axes)) if axes else None
-        return chosen, read_point("--at", at), read_point("--horizon", horizon)
+        return read_axes(axes), read_point("--at", at), read_point("--horizon", horizon)
     except DataError as error:
         raise UsageError.of(error) from error
-
-
-def _mode(asked: str | None, metric: str) -> tuple[Mode, str]:
-    if asked is None:
-        return guess_mode(metric)
-    if asked == "min":
-        return "min", ""
-    if asked == "max":
-        return "max", ""
-    raise UsageError("--mode must be min or max", got=asked)
-
-
-def _open(address: str) -> Tracker:
-    """Open the tracker; what plugins warn about goes to stderr in one line each."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            tracker = open_tracker(address)
-        except DataError as error:
-            raise UsageError.of(error) from error
-    for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            err().print(f"[yellow]Warning[/] {plain(warning.message)}")
-    return tracker
 
 
 def _print(result: ExperimentForecast, report: WriteReport | None, *, as_json: bool) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from unsl_tracking.experiment.backtest import (
+    ExperimentBacktest,
+    GroupBacktest,
+    backtest_experiment,
+)
 from unsl_tracking.experiment.documents import answer_at, document_of, files_of
 from unsl_tracking.experiment.mode import Mode, guess_mode
 from unsl_tracking.experiment.result import (
@@ -21,7 +26,9 @@ from unsl_tracking.experiment.write import (
 )
 
 __all__ = [
+    "ExperimentBacktest",
     "ExperimentForecast",
+    "GroupBacktest",
     "GroupForecast",
     "LinksToArtifacts",
     "Mode",
@@ -30,6 +37,7 @@ __all__ = [
     "WriteFailure",
     "WriteReport",
     "answer_at",
+    "backtest_experiment",
     "document_of",
     "files_of",
     "forecast_experiment",

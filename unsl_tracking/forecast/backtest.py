@@ -61,6 +61,14 @@ class Backtest:
         return int(self.frame["unit"].nunique())
 
     @property
+    def replayed(self) -> str:
+        """What was replayed, in words: `4 origins by size`."""
+        one = self.units == 1
+        if self.design == "size":
+            return f"{self.units} origin{'' if one else 's'} by size"
+        return "1 run from its beginning" if one else f"{self.units} runs from their beginnings"
+
+    @property
     def width(self) -> float:
         """The factor on the width of intervals that this history asks for, see `recalibration`."""
         return width_factor(self.frame["pit"].to_numpy(), self.frame["unit"].to_numpy())
@@ -146,11 +154,7 @@ class Backtest:
         return f"Backtest({self.metric} by {self.design}, {self.units} units, {rows} rows)"
 
     def __str__(self) -> str:
-        what = {"size": "origins by size", "runs": "runs forecast from their beginnings"}
-        lines = [
-            f"Backtest of {self.metric}: {self.units} {what[self.design]}, "
-            f"{len(self.frame)} outcomes"
-        ]
+        lines = [f"Backtest of {self.metric}: {self.replayed}, {len(self.frame)} outcomes"]
         wide = self.coverage().pivot(index="bin", columns="level", values="coverage")
         table = self.error().set_index("bin").join(wide)
         table = table.rename(columns={level: f"{level:.0%} held" for level in LEVELS})

@@ -70,9 +70,8 @@ def backtest_figure(tested: Backtest, *, palette: Palette = LIGHT) -> Figure:
 
 
 def _header(figure: Figure, tested: Backtest, palette: Palette) -> None:
-    what = "origins by size" if tested.design == "size" else "runs, from their beginnings"
     count = numbers.plural(len(tested.frame), "outcome")
-    where = drawable(f"Backtest of {tested.metric}: {tested.units} {what}, {count}", 90)
+    where = drawable(f"Backtest of {tested.metric}: {tested.replayed}, {count}", 90)
     left = _LEFT / _WIDTH
     figure.text(left, 0.935, where, color=palette.muted, fontsize=10, parse_math=False)
     overall = tested.coverage([0.8]).iloc[0]

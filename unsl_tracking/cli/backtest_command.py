@@ -1,0 +1,140 @@
+"""`unsl backtest`: how good the forecasts of an experiment would have been so far."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from unsl_tracking.cli.arguments import split_list
+from unsl_tracking.cli.console import out, progress_bars
+from unsl_tracking.cli.errors import UsageError
+from unsl_tracking.cli.reading import open_at, read_axes, read_mode
+from unsl_tracking.cli.render_backtest import show_backtest
+from unsl_tracking.experiment import (
+    ExperimentBacktest,
+    backtest_experiment,
+    forecast_experiment,
+)
+from unsl_tracking.forecast.replay import Design
+
+_READ = "What to read"
+_ASK = "What to replay"
+_DO = "What to do with it"
+
+
+def backtest(
+    tracker: Annotated[
+        str, typer.Argument(help="A tracker or an address, as for `unsl forecast`.")
+    ],
+    experiment: Annotated[
+        str, typer.Option("--experiment", "-e", help="Its name.", rich_help_panel=_READ)
+    ],
+    metric: Annotated[
+        str, typer.Option("--metric", "-m", help="The metric's name.", rich_help_panel=_READ)
+    ],
+    axes: Annotated[
+        list[str] | None,
+        typer.Option(help="Scaling axes; detected when left out.", rich_help_panel=_READ),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Keys whose values split the runs into groups; empty for one group.",
+            rich_help_panel=_READ,
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="Further keys that do not split groups.", rich_help_panel=_READ),
+    ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option("--filter", help="In the tracker's own language.", rich_help_panel=_READ),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="min or max; guessed from the metric's name.", rich_help_panel=_READ),
+    ] = None,
+    origins: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many sizes, or runs, of a group.", rich_help_panel=_ASK),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="size: everything larger from everything up to a size. runs: the ends of runs "
+            "from their beginnings. Chosen when left out.",
+            rich_help_panel=_ASK,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the fit.", rich_help_panel=_ASK)] = 0,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a figure to this PNG file; of several groups, one file each.",
+            rich_help_panel=_DO,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON and nothing else.", rich_help_panel=_DO)
+    ] = False,
+) -> None:
+    """Replay the past: what would have been forecast, and what came out."""
+    chosen, design = read_axes(axes), _design(by)
+    best, why = read_mode(mode, metric)
+    _check_folder(plot)
+    connected = open_at(tracker)
+    with progress_bars() as progress:
+        fitted = forecast_experiment(
+            connected,
+            experiment,
+            metric,
+            axes=chosen,
+            group_by=None if group is None else split_list(group),
+            ignore=split_list(ignore),
+            mode=best,
+            mode_why=why,
+            filter=filter_,
+            seed=seed,
+            progress=progress,
+        )
+        result = backtest_experiment(fitted, origins=origins, design=design, progress=progress)
+    written = [] if plot is None else _draw(result, plot)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict(), ensure_ascii=True, allow_nan=False, indent=1))
+    else:
+        show_backtest(out(), result, written)
+    if not result.groups:
+        raise typer.Exit(1)
+
+
+def _design(by: str | None) -> Design | None:
+    for known in get_args(Design):
+        if by == known:
+            return known  # type: ignore[no-any-return]
+    if by is None:
+        return None
+    raise UsageError("--by must be size or runs", got=by)
+
+
+def _check_folder(plot: Path | None) -> None:
+    """Before the work, not after it."""
+    if plot is not None and not plot.parent.is_dir():
+        raise UsageError("--plot must be a file in a folder that exists", got=str(plot))
+
+
+def _draw(result: ExperimentBacktest, plot: Path) -> list[Path]:
+    """A file per group: the given one, or numbered ones of several groups."""
+    from unsl_tracking.report.backtest_plot import backtest_png
+
+    written = []
+    for number, group in enumerate(result.groups, start=1):
+        path = plot
+        if len(result.groups) > 1:
+            path = plot.with_name(f"{plot.stem}-{number}{plot.suffix}")
+        path.write_bytes(backtest_png(group.backtest))
+        written.append(path)
+    return written
