@@ -3,8 +3,9 @@
 From the simplest up, as DESIGN section 3 lays down: structures are searched, not guessed. On one
 axis the best of the published univariate laws compete; on several, Chinchilla's sum of bottlenecks,
 an overall trend with and without hyperbreaks, and both together. Opposing terms join where a
-hyperparameter or repeated data varies. A form is tried when there are more points than
-`_POINTS_PER` per parameter. Shares are prior weights, measured on development tables.
+hyperparameter or repeated data varies. On several axes a form is tried when there are
+more points than `_POINTS_PER` per parameter. Shares are prior weights, measured on development
+tables.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def ladder(roles: Roles, n_points: int) -> list[Rung]:
     elif roles.repeated is not None:
         rungs = _repeated(roles.axes, roles.repeated)
     elif len(roles.scale) == 1:
-        rungs = _one_axis(roles.scale[0])
+        return _one_axis(roles.scale[0], n_points)
     else:
         rungs = _several_axes(roles.scale)
     affordable = [r for r in rungs if n_points > _POINTS_PER * len(r.form.parameters)]
@@ -64,15 +65,18 @@ def ladder(roles: Roles, n_points: int) -> list[Rung]:
 _WINDOWS: tuple[float | None, ...] = (None, 3.0, 2.0, 1.4)
 
 
-def _one_axis(axis: str) -> list[Rung]:
-    # Shares as measured on development curves: M2 is too optimistic, M3 the least biased.
+def _one_axis(axis: str, n_points: int) -> list[Rung]:
+    # Shares as measured on development curves: M2 is too optimistic, M3 the least biased. All of
+    # them are tried even on five points: where the data are silent the prior speaks.
     forms = [
         (zoo.limited([axis]), 0.2),
         (zoo.saturating(axis), 3.0),
         (zoo.implicit(axis), 1.0),
         (zoo.bnsl(axis, 1), 1.0),
     ]
-    return [Rung(form, share, window) for form, share in forms for window in _WINDOWS]
+    rungs = [Rung(form, share, window) for form, share in forms for window in _WINDOWS]
+    twice_broken = zoo.bnsl(axis, 2)  # falls, rises and falls again: double descent
+    return [*rungs, Rung(twice_broken)] if n_points >= len(twice_broken.parameters) else rungs
 
 
 def _several_axes(axes: tuple[str, ...]) -> list[Rung]:

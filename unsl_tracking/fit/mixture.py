@@ -66,8 +66,16 @@ class Mixture:
 
     def beyond(self, log_x: Array) -> Array:
         """How far points (n, m) lie beyond the data in any direction (n,), e-folds, at least 0."""
-        excess = log_x @ self.directions.T - self.reached
-        return np.asarray(np.maximum(excess.max(axis=1), 0.0), dtype=float)
+        return np.asarray(self._excess(log_x).max(axis=1), dtype=float)
+
+    def more_repeated(self, log_x: Array) -> Array:
+        """How many more e-folds points repeat their data than any that was observed (n,)."""
+        contrasts = self.directions.min(axis=1) < 0.0  # more seen for the same unique data
+        excess = self._excess(log_x)[:, contrasts]
+        return np.asarray(excess.max(axis=1, initial=0.0), dtype=float)
+
+    def _excess(self, log_x: Array) -> Array:
+        return np.asarray(np.maximum(log_x @ self.directions.T - self.reached, 0.0), dtype=float)
 
 
 def weigh(

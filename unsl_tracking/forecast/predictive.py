@@ -30,6 +30,9 @@ WIDTH = 1.2
 WIDTH_ON_SEVERAL_AXES = 0.45
 GROWTH = 0.6
 SHORTEST = 0.3
+# ln y per e-fold of repetitions beyond those observed: overfitting begins without a warning, and
+# what was seen before it says nothing of when.
+OVERFITTING = 0.06
 _UNSCORED_ERROR = 0.1  # where no origin could be scored: too few points
 _BISECTIONS = 60
 _REACH = 12.0  # standard deviations beyond the outermost member that bracket every quantile
@@ -76,11 +79,12 @@ def predictive(mixture: Mixture, log_x: Array) -> Predictive:
     error = mixture.width * width * (typical_error(known) if known else _UNSCORED_ERROR)
     unit = mixture.horizon if mixture.horizon > 0.0 else 1.0
     growth = np.maximum(mixture.beyond(log_x) / unit, SHORTEST) ** GROWTH
+    surprise = OVERFITTING * mixture.more_repeated(log_x)
     weight, mean, sd = [], [], []
     for member in mixture.members:
         centre, variance = member.component.predict(log_x)
         weight.append(member.weight)
         mean.append(centre)
         scatter = np.maximum(error * growth, member.component.sigma)
-        sd.append(np.sqrt(variance + scatter**2))
+        sd.append(np.sqrt(variance + scatter**2 + surprise**2))
     return Predictive(np.array(weight), np.array(mean), np.array(sd))
