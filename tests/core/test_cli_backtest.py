@@ -22,7 +22,7 @@ class Sizes(MemoryTracker):
     def __init__(self, uri="sizes:"):
         super().__init__(uri)
         rng = np.random.default_rng(0)
-        for index, params in enumerate(np.geomspace(1e4, 1e6, 4)):
+        for index, params in enumerate(np.geomspace(1e4, 1e6, 3)):
             run = self.new_run("curves", name=f"[red]run[/] {index}", params={"params": params})
             steps = np.geomspace(20, 2000, 10).astype(int)
             loss = 0.5 + 30 * params**-0.4 + 6 * steps**-0.45

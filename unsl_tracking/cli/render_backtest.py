@@ -53,9 +53,10 @@ def _show_group(console: Console, group: GroupBacktest) -> None:
         )
     factor = tested.width
     does = "narrower" if factor < 1.0 else "wider"
+    evidence = n.plural(tested.units, "origin" if tested.design == "size" else "run")
     console.print(
         f"  Recalibrated by this, intervals would be [bold]{factor:.2f}[/] times as wide "
-        f"[dim]({does}, as far as {n.plural(tested.units, 'independent outcome')} can tell)[/]",
+        f"[dim]({does}, as far as {evidence} can tell)[/]",
         soft_wrap=True,
     )
 
