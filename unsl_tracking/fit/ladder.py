@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unsl_tracking.law import BrokenPowerLaw, Form, Limit, RepeatedData, zoo
+from unsl_tracking.law import BrokenPowerLaw, Form, Limit, RepeatedData, RepeatedTokens, zoo
 from unsl_tracking.law.form import Term
 
 _POINTS_PER = 1.0  # points per parameter below which a form is not tried; the prior does the rest
@@ -83,8 +83,9 @@ def _several_axes(axes: tuple[str, ...]) -> list[Rung]:
     forms = [
         (zoo.chinchilla(axes), 0.5),
         (zoo.unsl(axes, breaks=0, ceiling=False, name="UNSL0"), 1.0),
-        (zoo.unsl(axes, breaks=0, name="UNSL0+M"), 1.0),
-        (zoo.unsl(axes, breaks=1, ceiling=False, name="UNSL1"), 1.0),
+        (zoo.unsl(axes, breaks=0, name="UNSL0+M"), 3.0),
+        (zoo.unsl(axes, breaks=1, ceiling=False, name="UNSL1"), 0.5),
+        (zoo.unsl(axes, breaks=1, name="UNSL1+M"), 0.5),
         (zoo.unsl(axes, breaks=2, ceiling=False, name="UNSL2"), 1.0),
         (Form("T2", axes, (BrokenPowerLaw(axes, 2), Limit())), 1.0),
     ]
@@ -110,6 +111,15 @@ def _repeated(axes: tuple[str, ...], repeated: tuple[str, str]) -> list[Rung]:
         rungs += [
             Rung(Form("DC", axes, (data, Limit())), 3.0),
             Rung(Form("DC+O", axes, (data, overfit, Limit())), 6.0),
+        ]
+    else:
+        decaying: tuple[Term, ...] = (
+            *(BrokenPowerLaw((a,)) for a in others),
+            RepeatedTokens((seen, unique)),
+        )
+        rungs += [
+            Rung(Form("DC", axes, (*decaying, Limit())), 3.0),
+            Rung(Form("DC+O", axes, (*decaying, overfit, Limit())), 6.0),
         ]
     return rungs
 

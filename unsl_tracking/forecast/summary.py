@@ -10,7 +10,15 @@ from scipy.special import ndtri
 
 from unsl_tracking.fit import Member, Mixture
 from unsl_tracking.forecast.cautions import ForecastWarning
-from unsl_tracking.law import BrokenPowerLaw, Ceiling, Form, ImplicitSigmoid, Limit, RepeatedData
+from unsl_tracking.law import (
+    BrokenPowerLaw,
+    Ceiling,
+    Form,
+    ImplicitSigmoid,
+    Limit,
+    RepeatedData,
+    RepeatedTokens,
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,9 @@ def equation(form: Form) -> str:
         match term:
             case BrokenPowerLaw():
                 (summed if term.layer == "sum" else top).append(_power(term, i))
+            case RepeatedTokens():
+                seen, unique = term.axes
+                summed.append(f"B{i}/D′({seen}, {unique})^β")
             case RepeatedData():
                 params, seen, unique = term.axes
                 summed.append(f"A/N′({params}, {unique})^α + B/D′({seen}, {unique})^β")

@@ -10,6 +10,7 @@ from unsl_tracking.law.form import ImplicitSigmoid as ImplicitSigmoid
 from unsl_tracking.law.form import Limit as Limit
 from unsl_tracking.law.form import Parameter as Parameter
 from unsl_tracking.law.form import RepeatedData as RepeatedData
+from unsl_tracking.law.form import RepeatedTokens as RepeatedTokens
 
 __all__ = [
     "BrokenPowerLaw",
@@ -19,6 +20,7 @@ __all__ = [
     "Limit",
     "Parameter",
     "RepeatedData",
+    "RepeatedTokens",
     "evaluate",
     "log_value",
     "zoo",

@@ -28,11 +28,12 @@ from unsl_tracking.law.form import (
     ImplicitSigmoid,
     Limit,
     RepeatedData,
+    RepeatedTokens,
     Term,
 )
 from unsl_tracking.law.implicit import implicit_sigmoid
 from unsl_tracking.law.jacobian import empty_jacobian
-from unsl_tracking.law.repeated import repeated_data
+from unsl_tracking.law.repeated import repeated_data, repeated_tokens
 
 Array = NDArray[np.float64]
 _Part = tuple[Array, Array]  # ln of the term (B, n) and its Jacobian by own parameters (B, n, q)
@@ -122,6 +123,10 @@ def _term(form: Form, term: Term) -> Callable[[Array, Array, Array], _Part]:
             case Limit():
                 shape = (len(theta), len(z))
                 return np.broadcast_to(theta, shape), np.ones((*shape, 1))
+            case RepeatedTokens():
+                # unique tokens must be measured from the centre of tokens: their ratio matters.
+                shift = centre[columns[0]] - centre[columns[1]]
+                return repeated_tokens(theta, z[:, 0], z[:, 1] - shift)
             case RepeatedData():
                 shift = centre[columns[1]] - centre[columns[2]]
                 # unique tokens must be measured from the centre of tokens: their ratio matters.

@@ -7,7 +7,7 @@ Law (the exact parameterisation is ours, see docs/law.md):
     Q = 1 / (1/R + 1/M)      M: `Ceiling`
     R = Σ K                  K: `BrokenPowerLaw(layer="sum")`: overall trend, bottlenecks,
                              and the falling and rising parts of a hyperparameter
-                             or `RepeatedData` (Muennighoff et al.)
+                             or `RepeatedData`, `RepeatedTokens` (Muennighoff et al.)
     or y given implicitly    `ImplicitSigmoid` (M4 of Alabdulmohsin et al.), alone in its form
 
 Nothing is computed here (see `evaluate.py`). Parameters live in one flat vector; `Form.parameters`
@@ -158,6 +158,28 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedTokens:
+    """The data half of `RepeatedData` alone, B/D'^β: a bottleneck whose repetitions decay.
+
+    `axes` are (tokens seen, unique tokens), in the same unit.
+    """
+
+    axes: tuple[str, str]
+
+    def __post_init__(self) -> None:
+        _check_axes("repeated tokens", self.axes, count=2)
+
+    def parameters(self, label: str) -> tuple[Parameter, ...]:
+        """What each parameter of this term means, in order; names start with `label`."""
+        tokens, _ = self.axes
+        return (
+            Parameter(f"{label}.ln_B", "log_scale", "ln of the data bottleneck"),
+            Parameter(f"{label}.beta", "exponent", f"falls as {tokens}^-beta", tokens),
+            Parameter(f"{label}.ln_RD", "log_decay", "ln of useful repetitions of the data"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RepeatedData:
     """Muennighoff et al. (arXiv 2305.16264, eqs. 5-7): A/N'^α + B/D'^β with decaying repetitions.
 
@@ -204,7 +226,7 @@ class ImplicitSigmoid:
         )
 
 
-Term = BrokenPowerLaw | Ceiling | Limit | RepeatedData | ImplicitSigmoid
+Term = BrokenPowerLaw | Ceiling | Limit | RepeatedTokens | RepeatedData | ImplicitSigmoid
 _TERM_TYPES = {cls.__name__: cls for cls in get_args(Term)}
 
 
@@ -227,7 +249,9 @@ class Form:
             if missing:
                 raise DataError(f"the axes of a term are among the form's {self.axes}", got=missing)
         sums = [t for t in self.terms if isinstance(t, BrokenPowerLaw) and t.layer == "sum"]
-        others = [t for t in self.terms if isinstance(t, RepeatedData | ImplicitSigmoid)]
+        others = [
+            t for t in self.terms if isinstance(t, RepeatedTokens | RepeatedData | ImplicitSigmoid)
+        ]
         if not sums and not others:
             raise DataError("a form has at least one term in its sum R", got=self.name)
         if any(isinstance(t, ImplicitSigmoid) for t in others) and len(self.terms) > 1:

@@ -21,6 +21,18 @@ _LOG_BOUND = 60.0
 _SMALLEST_EXPONENT = 1e-12
 
 
+def repeated_tokens(theta: Array, d: Array, u: Array) -> tuple[Array, Array]:
+    """ln of the data bottleneck (B, k) and Jacobian (B, k, 3), theta = (ln B, β, ln R_D*)."""
+    ln_b, beta, ln_rd = (theta[:, i : i + 1] for i in range(3))
+    effective, by_rd = _effective_tokens(ln_rd, d, u)
+    ln_k = ln_b - beta * effective
+    jac = empty_jacobian(ln_k.shape, 3)
+    jac[..., 0] = 1.0
+    jac[..., 1] = -effective
+    jac[..., 2] = -beta * by_rd
+    return ln_k, jac
+
+
 def repeated_data(theta: Array, n: Array, d: Array, u: Array) -> tuple[Array, Array]:
     """ln of the two bottlenecks' sum (B, k) and Jacobian (B, k, 6).
 
@@ -28,8 +40,7 @@ def repeated_data(theta: Array, n: Array, d: Array, u: Array) -> tuple[Array, Ar
     u are measured from the same origin.
     """
     ln_a, alpha, ln_b, beta, ln_rd, ln_rn = (theta[:, i : i + 1] for i in range(6))
-    ln_d, d_rd, _ = _saturate(np.maximum(d - u, 0.0) + 0.0 * ln_rd, ln_rd)
-    effective_d = np.minimum(d, u) + ln_d
+    effective_d, d_rd = _effective_tokens(ln_rd, d, u)
 
     # N_opt is defined for positive exponents only; a negative one means "no limit from data".
     a = np.maximum(alpha, _SMALLEST_EXPONENT)
@@ -55,6 +66,12 @@ def repeated_data(theta: Array, n: Array, d: Array, u: Array) -> tuple[Array, Ar
     jac[..., 4] = -q * beta * d_rd
     jac[..., 5] = -p * alpha * np.where(over, n_rn, 0.0)
     return total, jac
+
+
+def _effective_tokens(ln_rd: Array, d: Array, u: Array) -> tuple[Array, Array]:
+    """ln D' (B, k) and its derivative by ln R_D*."""
+    gained, by_rd, _ = _saturate(np.maximum(d - u, 0.0) + 0.0 * ln_rd, ln_rd)
+    return np.minimum(d, u) + gained, by_rd
 
 
 def _saturate(excess: Array, ln_r: Array) -> tuple[Array, Array, Array]:

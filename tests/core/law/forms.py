@@ -12,6 +12,7 @@ from unsl_tracking.law import (
     Form,
     Limit,
     RepeatedData,
+    RepeatedTokens,
     zoo,
 )
 from unsl_tracking.law.form import Term
@@ -32,6 +33,7 @@ NAMED = [
     zoo.unsl(SCALE),
     zoo.unsl(AXES, hyper=["lr"], breaks=2, overfit=(["tokens"], ["unique"]), name="everything"),
     Form("DC with a ceiling", AXES, (RepeatedData(("params", "tokens", "unique")), Ceiling())),
+    Form("repeated tokens", AXES, (RepeatedTokens(("tokens", "unique")), Limit())),
     Form("moving ceiling", SCALE, (BrokenPowerLaw(SCALE, 1), Ceiling(SCALE), Limit())),
     *zoo.ablations(SCALE).values(),
 ]
@@ -67,6 +69,8 @@ def _summands(draw: st.DrawFn) -> Term:
         BrokenPowerLaw(axes, breaks=draw(st.integers(0, 3)), rising=axes[1:2]),
         BrokenPowerLaw(axes[:1], saturating=True),
     ]
+    if len(axes) > 1:
+        kinds.append(RepeatedTokens((axes[0], axes[1])))
     if len(axes) == 3:
         kinds.append(RepeatedData((axes[0], axes[1], axes[2])))
     return draw(st.sampled_from(kinds))

@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from unsl_tracking.law import BrokenPowerLaw, Ceiling, Form, ImplicitSigmoid, Limit, RepeatedData
+from unsl_tracking.law import (
+    BrokenPowerLaw,
+    Ceiling,
+    Form,
+    ImplicitSigmoid,
+    Limit,
+    RepeatedData,
+    RepeatedTokens,
+)
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -37,6 +45,12 @@ def value(form: Form, theta: NDArray[np.number], log_x: Array, centre: Array) ->
         match term:
             case ImplicitSigmoid():
                 return implicit(own, xs[0])
+            case RepeatedTokens(axes=(d, u)):
+                unit = np.exp(centre[form.axes.index(u)] - centre[form.axes.index(d)])
+                seen, unique = xs[0], np.minimum(xs[0].real, xs[1].real * unit)
+                r = np.exp(own[2])
+                worth = unique * (1 + r * (1 - np.exp(-(seen / unique - 1) / r)))
+                summed = summed + np.exp(own[0]) * worth ** -own[1]
             case RepeatedData(axes=(_, d, u)):
                 # Tokens and unique tokens are compared, so both are counted in the same unit.
                 unit = np.exp(centre[form.axes.index(u)] - centre[form.axes.index(d)])
