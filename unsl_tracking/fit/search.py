@@ -24,7 +24,7 @@ from unsl_tracking.law.nesting import embed
 Array = NDArray[np.float64]
 
 _FEWEST_IN_WINDOW = 8
-_STARTS, _WARM_STARTS, _STARTS_AT_ORIGIN = 16, 6, 10
+_STARTS, _STARTS_AT_ORIGIN = 16, 10
 _SIMPLER = 2  # starts from simpler forms, the richest of them first
 
 
@@ -37,7 +37,6 @@ class _Search:
     centre: Array
     seed: int
     settings: PriorSettings | None
-    known: dict[Rung, Component]
     found: dict[Form, list[Component]] = field(default_factory=dict)
 
 
@@ -47,23 +46,16 @@ def search(
     *,
     seed: int = 0,
     rungs: list[Rung] | None = None,
-    previous: Mixture | None = None,
     settings: PriorSettings | None = None,
 ) -> Mixture:
-    """Fit the ladder (or the given rungs) to the points and weigh it.
-
-    With `previous`, a mixture of nearly the same points, its members start from where they were.
-    """
+    """Fit the ladder (or the given rungs) to the points and weigh it."""
     tried = _in_window(rungs or ladder(roles, len(points)), points)
     origins = rolling_origins(points)
     directions = [points.scale.astype(float), *np.eye(len(points.axes))[points.scale]]
     if roles.repeated is not None:
         directions.append(_repeats(points, *roles.repeated))
         origins += rolling_origins(points, along=points.log_x @ directions[-1])
-    known = {m.rung: m.component for m in previous.members} if previous else {}
-    # The prior sits at the centre: an old one would pull an update away from a fresh fit. Members
-    # start where they were all the same, a little beside where they will be.
-    state = _Search(points, origins, points.centre, seed, settings, known)
+    state = _Search(points, origins, points.centre, seed, settings)
     fitted: list[Fitted] = []
     for form in dict.fromkeys(rung.form for rung in tried):
         fitted += _fit_form(state, form, [rung for rung in tried if rung.form == form])
@@ -81,13 +73,8 @@ def _fit_form(state: _Search, form: Form, rungs: list[Rung]) -> list[Fitted]:
     points, origins = state.points, state.origins
     whole = [_window(rung, points) for rung in rungs]
     below = [_below(rung, points, origin) for rung in rungs for origin in origins]
-    known = [state.known[rung].theta for rung in rungs if rung in state.known]
     warm = _simpler(state, form, len(rungs) + len(below))
-    at_whole = warm[: len(rungs)]
-    if known:
-        at_whole = np.concatenate([np.stack([np.stack(known)] * len(rungs)), at_whole], axis=1)
-    starts = _WARM_STARTS if len(known) == len(rungs) else _STARTS
-    best = _fit(state, form, whole, at_whole, starts)
+    best = _fit(state, form, whole, warm[: len(rungs)], _STARTS)
     at_origins = _fit(state, form, below, warm[len(rungs) :], _STARTS_AT_ORIGIN) if below else []
     state.found[form] = [*best, *at_origins]
     n = len(origins)
