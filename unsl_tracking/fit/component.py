@@ -47,6 +47,7 @@ _FIRST_SIGMA = 0.1  # of the spread of ln y, until there are residuals
 _PRIOR_SIGMA, _PRIOR_COUNT = 0.003, 1.0  # no benchmark repeats to better than 0.3%
 _CLIP = 2.5  # robust standard deviations beyond which a residual says nothing about the noise
 _MAD = 0.6745  # median absolute deviation of a standard normal
+_LOOSE = 0.7  # of the prior's standard deviation: half of its variance is left
 _MAX_AUTOCORRELATION = 0.9
 _FEWEST_FOR_AUTOCORRELATION = 8
 
@@ -73,9 +74,9 @@ class Component:
 
     @property
     def unidentified(self) -> list[str]:
-        """Names of parameters that the data left where the prior put them."""
+        """Names of parameters that the data left about as open as the prior did."""
         posterior_sd = np.sqrt(np.diag(self.covariance))
-        loose = posterior_sd > 0.9 * self.prior_sd
+        loose = posterior_sd > _LOOSE * self.prior_sd
         return [p.name for p, is_loose in zip(self.form.parameters, loose, strict=True) if is_loose]
 
 

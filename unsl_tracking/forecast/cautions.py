@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsl_tracking.fit import Component, Mixture
-from unsl_tracking.law import BrokenPowerLaw
+from unsl_tracking.law import BrokenPowerLaw, evaluate
 
 Array = NDArray[np.float64]
 
@@ -18,6 +18,7 @@ _DISAGREE = 2.0  # spread between members in units of their own median standard 
 _WEIGHTY = 0.05  # members lighter than this have no say in warnings
 _SHORT = np.log(4.0)  # e-folds; less than a factor of four of scale observed
 _NOISY = 0.1  # residual noise in ln y above which single points say little
+_MATTERS = 0.02  # of y, by one standard deviation of a parameter
 _FEW_BEYOND = 2  # points beyond a hyperbreak that it takes to have seen it
 
 
@@ -104,9 +105,20 @@ def _noise(mixture: Mixture) -> Iterator[ForecastWarning]:
 
 
 def _unidentified(mixture: Mixture) -> Iterator[ForecastWarning]:
-    """Only the heaviest form: the mixture carries what the others leave open."""
+    """Of the heaviest form, what matters a decade beyond the data and only the prior decides.
+
+    A parameter of a term that is small everywhere may be loose without anybody having to care.
+    """
     member = mixture.members[0]
-    names = member.component.unidentified
+    component = member.component
+    ahead = mixture.highest + np.log(10.0) * mixture.scale
+    _, jac = evaluate(component.form, component.theta[None], ahead[None], component.centre)
+    say = np.abs(jac[0, 0]) * np.sqrt(np.diag(component.covariance))
+    names = [
+        p.name
+        for p, influence in zip(component.form.parameters, say, strict=True)
+        if influence > _MATTERS and p.name in component.unidentified
+    ]
     if names:
         yield ForecastWarning(
             "unidentified",
