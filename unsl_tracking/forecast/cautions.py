@@ -18,7 +18,7 @@ _DISAGREE = 2.0  # spread between members in units of their own median standard 
 _WEIGHTY = 0.05  # members lighter than this have no say in warnings
 _SHORT = np.log(4.0)  # e-folds; less than a factor of four of scale observed
 _NOISY = 0.1  # residual noise in ln y above which single points say little
-_MATTERS = 0.02  # of y, by one standard deviation of a parameter
+_MATTERS = 0.02  # of y, by one standard deviation of what is loose
 _FEW_BEYOND = 2  # points beyond a hyperbreak that it takes to have seen it
 
 
@@ -113,13 +113,13 @@ def _unidentified(mixture: Mixture) -> Iterator[ForecastWarning]:
     component = member.component
     ahead = mixture.highest + np.log(10.0) * mixture.scale
     _, jac = evaluate(component.form, component.theta[None], ahead[None], component.centre)
-    say = np.abs(jac[0, 0]) * np.sqrt(np.diag(component.covariance))
-    names = [
-        p.name
-        for p, influence in zip(component.form.parameters, say, strict=True)
-        if influence > _MATTERS and p.name in component.unidentified
-    ]
-    if names:
+    names = component.unidentified
+    loose = np.array([p.name in names for p in component.form.parameters])
+    # Together, for many are loose only in directions that cancel.
+    say = np.sqrt(
+        max(jac[0, 0, loose] @ component.covariance[np.ix_(loose, loose)] @ jac[0, 0, loose], 0.0)
+    )
+    if say > _MATTERS:
         yield ForecastWarning(
             "unidentified",
             f"the data do not identify {', '.join(names)} of {member.rung.form.name}; "
