@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from benchmarks.accuracy import harness, report, targets
-from benchmarks.accuracy.manifest import read_specs
+from benchmarks.accuracy.manifest import data_folder, read_specs
 from benchmarks.accuracy.methods import ALL, NAMES, SLOW
-from benchmarks.accuracy.tables import Problem, problems
+from benchmarks.accuracy.tables import only, problems
 from unsl_tracking import UnslError, __version__
-
-_DEFAULT_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,11 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     begun = time.perf_counter()
     try:
         chosen = _methods(args.methods, args.slow)
-        found = _only(problems(args.data, read_specs(args.data)), args.only)
+        found = only(problems(args.data, read_specs(args.data)), args.only)
     except UnslError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    results = harness.run(found, chosen, jobs=args.jobs, by_width=args.loso, progress=_progress)
+    results = harness.run(
+        found, chosen, jobs=args.jobs, by_width=args.loso, progress=harness.to_stderr
+    )
     seconds = time.perf_counter() - begun
     text = _markdown(results, args, seconds)
     print(text)
@@ -41,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
-    data = Path(os.environ.get("UNSL_BENCH_DATA", _DEFAULT_DATA))
-    parser.add_argument("--data", type=Path, default=data, help="folder of tables [%(default)s]")
+    folder = data_folder()
+    parser.add_argument("--data", type=Path, default=folder, help="folder of tables [%(default)s]")
     parser.add_argument("--only", default="*", help="sets whose source, domain or name match")
     names = ", ".join(NAMES)
     parser.add_argument("--methods", default="all", help=f"comma-separated, of: {names}")
@@ -59,23 +57,6 @@ def _methods(given: str, slow: bool) -> list[str]:
     if unknown := [n for n in names if n not in NAMES]:
         raise UnslError(f"methods are among {', '.join(NAMES)}", got=unknown)
     return [*names, *SLOW] if slow else names
-
-
-def _only(found: list[Problem], pattern: str) -> list[Problem]:
-    chosen = [
-        p for p in found if any(fnmatchcase(text, pattern) for text in (p.source, p.domain, p.name))
-    ]
-    if not chosen:
-        known = sorted({p.source for p in found} | {p.domain for p in found})
-        raise UnslError(
-            "--only must match a set", got=pattern, next_step=f"There is {', '.join(known)}."
-        )
-    return chosen
-
-
-def _progress(done: int, total: int, problem: Problem) -> None:
-    if sys.stderr.isatty() or done % 25 == 0 or done == total:
-        print(f"{done}/{total} {problem.source} {problem.name}", file=sys.stderr, flush=True)
 
 
 def _markdown(results: list[harness.Result], args: argparse.Namespace, seconds: float) -> str:

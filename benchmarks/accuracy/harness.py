@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from multiprocessing import get_context
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from benchmarks.accuracy.methods import METHODS, OURS, SINGLE, Answer, answer, h
 from benchmarks.accuracy.tables import VALUE, Problem
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _DRAWN = 0.8  # level of the band in plots
@@ -64,26 +67,50 @@ class Result:
     coverage_by_width: dict[float, Array] = field(default_factory=dict)
 
 
+Progress = Callable[[int, int, Problem], None]
+
+
+def silent(done: int, total: int, problem: Problem) -> None:
+    """Report nothing."""
+
+
+def to_stderr(done: int, total: int, problem: Problem) -> None:
+    """A line per problem for people, one in a while for logs."""
+    if sys.stderr.isatty() or done % 25 == 0 or done == total:
+        print(f"{done}/{total} {problem.source} {problem.name}", file=sys.stderr, flush=True)
+
+
 def run(
     problems: Sequence[Problem],
     methods: Sequence[str],
     *,
     jobs: int = 2,
     by_width: bool = False,
-    progress: Callable[[int, int, Problem], None] = lambda done, total, problem: None,
+    progress: Progress = silent,
 ) -> list[Result]:
     """Results in the order of the problems. `by_width` adds coverage at other interval widths.
 
     Workers run one thread each: seconds per fit are those of one core.
     """
     one = partial(solve, methods=tuple(methods), by_width=by_width)
+    return each(problems, one, jobs=jobs, progress=progress)
+
+
+def each(
+    problems: Sequence[Problem],
+    one: Callable[[Problem], T],
+    *,
+    jobs: int = 2,
+    progress: Progress = silent,
+) -> list[T]:
+    """`one` of every problem, in the order of the problems; it must be picklable."""
     if jobs <= 1:
         found = []
         for i, problem in enumerate(problems):
             found.append(one(problem))
             progress(i + 1, len(problems), problem)
         return found
-    results: dict[int, Result] = {}
+    results: dict[int, T] = {}
     with _one_thread_each(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         # The longest first, so that no worker starts one when the others are done.
         order = sorted(range(len(problems)), key=lambda i: -_effort(problems[i]))

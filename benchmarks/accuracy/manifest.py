@@ -8,6 +8,7 @@ module is one). Without it, the development manifest is used for the files it na
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -53,6 +54,12 @@ class TableSpec:
     companion: str | None = None
     secondary: bool = False
     tags: tuple[str, ...] = ()
+
+
+def data_folder() -> Path:
+    """`UNSL_BENCH_DATA`, else `../shared/data` beside the checkout."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return Path(os.environ.get("UNSL_BENCH_DATA", beside))
 
 
 def read_specs(folder: Path) -> list[TableSpec]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.manifest import TableSpec, first_match
-from unsl_tracking import Axis, DataError
+from unsl_tracking import Axis, DataError, UnslError
 
 Array = NDArray[np.float64]
 VALUE = "value"
@@ -59,6 +60,23 @@ def problems(folder: Path, specs: Sequence[TableSpec]) -> list[Problem]:
     for spec in specs:
         found += _of_table(spec, _rows(folder / spec.file, spec))
     return found
+
+
+def only(found: Sequence[Problem], pattern: str) -> list[Problem]:
+    """The problems whose source, domain or name matches.
+
+    Raises:
+        UnslError: there are none.
+    """
+    chosen = [
+        p for p in found if any(fnmatchcase(text, pattern) for text in (p.source, p.domain, p.name))
+    ]
+    if not chosen:
+        known = sorted({p.source for p in found} | {p.domain for p in found})
+        raise UnslError(
+            "--only must match a set", got=pattern, next_step=f"There is {', '.join(known)}."
+        )
+    return chosen
 
 
 def _rows(path: Path, spec: TableSpec) -> pd.DataFrame:

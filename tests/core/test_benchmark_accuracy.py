@@ -10,12 +10,21 @@ import pytest
 from scipy import stats
 
 import unsl_tracking as ut
+import unsl_tracking.forecast.predictive as predictive_module
 from unsl_tracking.forecast.predictive import Predictive
 
 if find_spec("benchmarks") is None:
     pytest.skip("benchmarks belong to the checkout, not to the wheel", allow_module_level=True)
 
-from benchmarks.accuracy import harness, reference_curves, report, scores, targets, widths
+from benchmarks.accuracy import (
+    ablations,
+    harness,
+    reference_curves,
+    report,
+    scores,
+    targets,
+    widths,
+)
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.manifest import describe, read_specs
 from benchmarks.accuracy.methods import METHODS, OURS, SINGLE
@@ -344,3 +353,33 @@ class TestPublishedProcedures:
 
     def test_it_has_nothing_to_say_on_several_axes(self) -> None:
         assert harness.solve(chinchilla_problem(), ["M4-published", "BNSL-published"]).scores == {}
+
+
+class TestAblations:
+    def test_a_part_is_out_only_while_its_row_is_measured(self) -> None:
+        laplace = ablations.PARTS["no origin errors (Laplace)"]
+        with ablations.without(laplace):
+            assert vars(predictive_module)["WIDTH"] == 0.0
+        assert vars(predictive_module)["WIDTH"] > 0.0
+
+    @pytest.mark.parametrize("name", ablations.PARTS)
+    def test_every_name_that_a_part_replaces_is_there(self, name: str) -> None:
+        with ablations.without(ablations.PARTS[name]):
+            pass
+
+    def test_a_name_that_is_gone_is_an_error_not_a_row_of_the_whole_method(self) -> None:
+        gone = ablations.Part((ablations.Name("fit.search", "_NO_SUCH_NAME", 0),))
+        with pytest.raises(ut.UnslError, match="names that exist"), ablations.without(gone):
+            pass
+
+    def test_a_table_has_a_row_per_part_and_parts_matter(self) -> None:
+        chosen = (ablations.CF, "no breaks", "curves' width on several axes")
+        result = ablations.solve(chinchilla_problem(), chosen)
+        table = ablations.table([result], chosen).set_index("without")
+        assert list(table.index) == [ablations.WHOLE, *chosen]
+        assert table.loc[ablations.WHOLE, "× RMSLE"] == 1.0
+        forms = {s.form for s in result.scores.values()}
+        assert result.scores[ablations.CF].form == "CF"
+        assert len(forms) > 1
+        wide, whole = (result.scores[n].width[0.8] for n in (chosen[2], ablations.WHOLE))
+        assert wide > whole
