@@ -27,8 +27,8 @@ from unsl_tracking.fit import Mixture, typical_error
 
 Array = NDArray[np.float64]
 
-WIDTH = 1.2
-WIDTH_ON_SEVERAL_AXES = 0.45
+WIDTH = 1.1
+WIDTH_ON_SEVERAL_AXES = 0.4
 GROWTH = 0.6
 SHORTEST = 0.3
 # ln y per e-fold of repetitions beyond those observed: overfitting begins without a warning, and
