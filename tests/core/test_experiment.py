@@ -57,7 +57,7 @@ def test_a_running_run_is_forecast_to_the_end_of_its_finished_siblings() -> None
 def test_a_finished_run_is_compared_with_its_own_last_value() -> None:
     (group,) = forecast(a_ladder()).groups
     first = group.runs[0]
-    assert first.final.why == "where the finished run ended"
+    assert first.final.why.startswith("where the finished run ended; its own points")
     assert first.final.actual == loss(WIDTHS[0], 2000)
 
 

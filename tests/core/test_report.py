@@ -227,6 +227,19 @@ def read(html: str) -> Collector:
     return collector
 
 
+def test_many_forms_are_listed_by_weight_and_the_rest_together() -> None:
+    document = a_document()
+    rows = tuple({"form": f"F{i}", "weight": 0.1, "parameters": i} for i in range(10))
+    parameters = tuple({**document.law.parameters[0], "form": row["form"]} for row in rows)
+    html = page(replace(document, law=LawNote("y", rows, parameters)), light=PNG)
+    table = html[html.index("weight in the forecast") : html.index("<h2>Parameters of F0</h2>")]
+    assert "F5" in table
+    assert "F6" not in table
+    assert re.search(r"4 others</td>.*40%</td>", table)
+    assert html.count("<details>") == 1
+    assert "9 other forms" in html
+
+
 def test_the_page_asks_nobody_for_anything() -> None:
     html = page(a_document(NASTY), light=PNG, dark=PNG)
     collector = read(html)

@@ -12,6 +12,7 @@ from unsl_tracking.report import numbers as n
 
 _MOST_RUNS = 40
 _MOST_LINES = 12
+_MOST_NAMES = 3
 
 
 def show_result(
@@ -111,12 +112,15 @@ def _more(console: Console, count: int) -> None:
 
 
 def show_failures(console: Console, report: WriteReport) -> None:
-    """Every run that could not be written, with its error."""
+    """The runs that could not be written, each error once."""
     count = n.plural(len(report.failures), "run")
     console.print(f"[bold red]Error[/] {count} could not be written:")
-    for failure in report.failures[:_MOST_LINES]:
-        console.print(
-            f"  {plain(failure.run.name or failure.run.id)}: {plain(failure.error, 600)}",
-            soft_wrap=True,
-        )
-    _more(console, len(report.failures))
+    alike: dict[str, list[str]] = {}
+    for failure in report.failures:
+        alike.setdefault(str(failure.error), []).append(failure.run.name or failure.run.id)
+    for error, names in list(alike.items())[:_MOST_LINES]:
+        more = len(names) - _MOST_NAMES
+        named = ", ".join(plain(name) for name in names[:_MOST_NAMES])
+        named += f" and {more} more" if more > 0 else ""
+        console.print(f"  {named}: {plain(error, 600)}", soft_wrap=True)
+    _more(console, len(alike))

@@ -52,7 +52,9 @@ def end_of_run(
     if not free:
         return point, said
     if run.status == "FINISHED":
-        return point, _join(said, "where the finished run ended")
+        return point, _join(
+            said, "where the finished run ended; its own points took part in the fit"
+        )
     siblings = [each for each in finished if each in last and each != run.id]
     if not siblings:
         return point, _join(

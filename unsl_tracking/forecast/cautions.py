@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unsl_tracking.fit import Component, Mixture
+from unsl_tracking.forecast.predictive import KEPT_APART
 from unsl_tracking.law import BrokenPowerLaw, evaluate
 
 Array = NDArray[np.float64]
 
 _FAR = 0.5  # decades beyond the largest point on an axis from which extrapolation is worth a word
-_DISAGREE = 2.0  # spread between members in units of their own median standard deviation
+_APART = 0.05  # standard deviation of ln y between members below which they agree well enough
 _WEIGHTY = 0.05  # members lighter than this have no say in warnings
 _SHORT = np.log(4.0)  # e-folds; less than a factor of four of scale observed
 _NOISY = 0.1  # residual noise in ln y above which single points say little
 _MATTERS = 0.02  # of y, by one standard deviation of what is loose
+_MOST_NAMES = 4  # parameters named in a message
 _FEW_BEYOND = 2  # points beyond a hyperbreak that it takes to have seen it
+_FEWER = ("no observation", "a single observation")
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,19 @@ def _extrapolation(
 
 
 def _disagreement(mixture: Mixture, mean: Array, sd: Array) -> Iterator[ForecastWarning]:
-    heavy = np.array([m.weight for m in mixture.members]) >= _WEIGHTY
-    if heavy.sum() < 2:
-        return
-    spread = np.ptp(mean[heavy], axis=0)
-    ratio = float((spread / np.median(sd[heavy], axis=0)).max())
-    if ratio > _DISAGREE:
+    """Where members differ by more than all else that the interval is made of."""
+    weight = np.array([m.weight for m in mixture.members])[:, None]
+    drawn = (weight * (mean - (weight * mean).sum(axis=0)) ** 2).sum(axis=0)
+    between = drawn / KEPT_APART**2  # before members were drawn together
+    within = np.maximum((weight * sd**2).sum(axis=0) + drawn - between, np.finfo(float).tiny)
+    apart = np.where(between > within, np.sqrt(between), 0.0)
+    worst = int(np.argmax(apart))
+    if apart[worst] > _APART:
+        ratio = float(np.sqrt(between[worst] / within[worst]))
         yield ForecastWarning(
             "forms_disagree",
-            f"forms that fit about equally well differ by {np.expm1(spread.max()):.1%} here, "
-            f"{ratio:.1f} times their own uncertainty",
+            "forms that have forecast about equally well so far scatter by "
+            f"{np.expm1(apart[worst]):.0%} here, {ratio:.1f} times their own uncertainty",
             value=round(ratio, 3),
         )
 
@@ -122,10 +128,15 @@ def _unidentified(mixture: Mixture) -> Iterator[ForecastWarning]:
     if say > _MATTERS:
         yield ForecastWarning(
             "unidentified",
-            f"the data do not identify {', '.join(names)} of {member.rung.form.name}; "
+            f"the data do not identify {_listed(names)} of {member.rung.form.name}; "
             "the prior decides",
             value=float(len(names)),
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _unseen_breaks(mixture: Mixture, log_x: Array) -> Iterator[ForecastWarning]:
@@ -140,8 +151,8 @@ def _unseen_breaks(mixture: Mixture, log_x: Array) -> Iterator[ForecastWarning]:
             if beyond < _FEW_BEYOND:
                 yield ForecastWarning(
                     "hyperbreak_unobserved",
-                    f"{component.form.name} has a hyperbreak with {beyond} observations on one "
-                    "side; the law past it is a guess",
+                    f"{component.form.name} has a hyperbreak with {_FEWER[beyond]} on one side; "
+                    "the law past it is a guess",
                     value=float(beyond),
                 )
                 return

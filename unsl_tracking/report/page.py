@@ -23,6 +23,7 @@ from unsl_tracking.report.palette import DARK, LIGHT, Palette
 if TYPE_CHECKING:
     from jinja2 import Template
 
+_MOST_FORMS = 6  # listed one by one
 _NAMES = {"final": "End of this run", "target": "Target"}
 
 
@@ -34,7 +35,8 @@ def page(document: Document, *, light: bytes, dark: bytes | None = None) -> str:
         answers=[_answer(document, answer) for answer in document.answers],
         warnings=document.all_warnings(),
         axes=[_axis(axis) for axis in document.evidence.axes],
-        forms=[_form(row) for row in document.law.forms],
+        forms=[_form(row) for row in document.law.forms[:_MOST_FORMS]],
+        others=_others(document.law.forms[_MOST_FORMS:]),
         parameters=_by_form(document.law.parameters),
         light=_inline(light),
         dark=_inline(dark) if dark else None,
@@ -113,6 +115,14 @@ def _form(row: Mapping[str, object]) -> dict[str, object]:
         "error": _maybe_percent(row.get("origin_error")),
         "parameters": str(row.get("parameters", "")),
     }
+
+
+def _others(rows: Sequence[Mapping[str, object]]) -> dict[str, object] | None:
+    """One row for all forms that are not listed."""
+    if not rows:
+        return None
+    weight = sum(_real(row.get("weight")) or 0.0 for row in rows)
+    return {**_form({"weight": weight}), "form": numbers.plural(len(rows), "other")}
 
 
 def _by_form(rows: Sequence[Mapping[str, object]]) -> list[tuple[str, list[dict[str, str]]]]:

@@ -49,6 +49,8 @@ CURVE_POINTS: Final = 200
 
 Curve = Literal["all", "last", "best"]
 
+_MOST_REASONS = 3  # told in an error, where every run may have its own
+
 
 @dataclass(frozen=True, slots=True)
 class Observations:
@@ -207,7 +209,9 @@ def _on_axes(
             losses.rows(table.rows.run, lost & keep, reason)
             keep &= ~lost
     if not keep.any():
-        why = "; ".join(dict.fromkeys(each.reason for each in losses.dropped if each.rows))
+        reasons = list(dict.fromkeys(each.reason for each in losses.dropped if each.rows))
+        more = len(reasons) - _MOST_REASONS
+        why = "; ".join(reasons[:_MOST_REASONS]) + (f" and {more} more" if more > 0 else "")
         raise AxisError(
             f"Some rows must have every axis ({', '.join(columns)})",
             got=why,

@@ -101,14 +101,27 @@ def test_a_hyperbreak_on_two_axes_is_seen_from_both_sides() -> None:
     assert "hyperbreak_unobserved" not in codes(ut.fit(table, axes, "loss", forms=[form]))
 
 
-def test_forms_that_part_ways_disagree() -> None:
-    # Half the curve flattens out, so a limit and a straight line fit nearly as well but part far
-    # from the data; both are kept by giving the mixture no others.
+def a_line_or_a_limit(log10_step: float) -> ut.Forecast:
+    """Twelve noisy points over a decade: with a limit or without is open, and matters far away."""
     table = power(12, noise=0.02, decades=1.0)
-    forms = [zoo.power_law(["step"]), zoo.limited(["step"])]
-    forecast = fit(table, *forms).predict({"step": 1e12})
-    spread = np.ptp(np.log(forecast.quantile([0.1, 0.9])))
-    assert spread > 0.5 or "forms_disagree" in codes(forecast)
+    law = fit(table, zoo.power_law(["step"]), zoo.limited(["step"]))
+    return law.predict({"step": 10.0**log10_step})
+
+
+def test_forms_that_part_ways_disagree() -> None:
+    (warning,) = [w for w in a_line_or_a_limit(8.0).warnings if w.code == "forms_disagree"]
+    assert warning.value is not None
+    assert warning.value > 1.0
+
+
+def test_forms_that_differ_by_less_than_their_uncertainty_agree() -> None:
+    assert "forms_disagree" not in codes(a_line_or_a_limit(3.2))
+
+
+def test_a_small_difference_is_no_disagreement() -> None:
+    # Nearly no noise: members are so sure of themselves that half a percent is many deviations.
+    law = fit(power(40, noise=1e-5), zoo.power_law(["step"]), zoo.saturating("step"))
+    assert "forms_disagree" not in codes(law.predict({"step": 1e6}))
 
 
 def test_one_form_cannot_disagree_with_itself() -> None:
