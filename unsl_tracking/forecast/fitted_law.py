@@ -20,7 +20,7 @@ from unsl_tracking.forecast.predictive import predictive
 from unsl_tracking.forecast.replay import Design, History
 from unsl_tracking.forecast.summary import LawSummary, summarise
 from unsl_tracking.forecast.table import clean, merge, query, roles_of, to_points
-from unsl_tracking.forecast.thin import thin
+from unsl_tracking.forecast.thin import long_curves, thin
 from unsl_tracking.law import Form
 from unsl_tracking.runs.axes import Axis, as_axes
 
@@ -40,12 +40,14 @@ class FittedLaw:
         data: pd.DataFrame,
         notes: tuple[ForecastWarning, ...],
         mixture: Mixture,
+        long: frozenset[str] = frozenset(),
     ) -> None:
         self._axes = axes
         self._scale = scale
         self._forms = forms
         self._notes = notes
         self._mixture = mixture
+        self._long = long
         self.value = value
         self.run = run
         self.seed = seed
@@ -98,8 +100,9 @@ class FittedLaw:
     def update(self, rows: pd.DataFrame) -> FittedLaw:
         """Take in more observations, in place; returns itself.
 
-        Rows with the same axes (and run) as an earlier one correct it. The result is that of a
-        fresh fit to all rows, to the last digit while no curve is long enough to be thinned:
+        Rows with the same axes (and run) as an earlier one correct it; in a curve that is so long
+        that buckets of it are kept, they are averaged with their bucket. The result is that of a
+        fresh fit to all rows, to the last digit while no curve is long and to rounding after that:
         starting forms from where they were saved no time that could be measured, and left some in
         other minima than a fresh fit finds. What an update costs does not grow with the length of
         a curve, because long curves are kept as buckets.
@@ -110,7 +113,9 @@ class FittedLaw:
         table = clean(rows, self._axes, self.value, self.run)
         notes = {note.code: note for note in (*self._notes, *table.notes)}
         keys = [*self.axes, *([] if self.run is None else [self.run])]
-        data = thin(merge(self.data, table.frame, keys), self.axes, self.value, self.run)
+        merged = merge(self.data, table.frame, keys)
+        long = self._long | long_curves(merged, self.axes, self.run)
+        data = thin(merged, self.axes, self.value, self.run, long)
         values = table.frame[self.value].to_numpy(dtype=float)
         scale = MetricScale.for_metric(self._scale.mode, self._scale.ceiling, values, self.value)
         points = to_points(data, self._axes, self.value, scale)
@@ -118,7 +123,8 @@ class FittedLaw:
         rungs = [Rung(f) for f in self._forms] if self._forms else None
         found = search(points, roles, seed=self.seed, rungs=rungs)
         self._mixture = replace(found, width=self._mixture.width)
-        self.data, self._scale, self._notes = data, scale, tuple(notes.values())
+        self.data, self._long = data, long
+        self._scale, self._notes = scale, tuple(notes.values())
         return self
 
     def backtest(
@@ -195,6 +201,7 @@ class FittedLaw:
                 "data": self.data,
                 "notes": self._notes,
                 "mixture": self._mixture,
+                "long": self._long,
             }
         )
 
@@ -241,7 +248,8 @@ def fit(
     chosen = as_axes(axes)
     seed = _whole(seed)
     table = clean(frame, chosen, value, run)
-    data = thin(table.frame, [a.name for a in chosen], value, run)
+    names = [a.name for a in chosen]
+    data = thin(table.frame, names, value, run)
     values = table.frame[value].to_numpy(dtype=float)
     scale = MetricScale.for_metric(mode, ceiling, values, value)
     points = to_points(data, chosen, value, scale)
@@ -257,6 +265,7 @@ def fit(
         data=data,
         notes=table.notes,
         mixture=search(points, roles_of(chosen, points), seed=seed, rungs=rungs),
+        long=long_curves(table.frame, names, run),
     )
 
 

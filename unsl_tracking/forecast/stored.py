@@ -36,6 +36,8 @@ def dump(law: Mapping[str, Any]) -> str:
         "notes": [w.to_dict() for w in law["notes"]],
         "mixture": _mixture_out(law["mixture"]),
     }
+    if law["long"]:  # laws without long curves are written as before these were told apart
+        document["long"] = sorted(law["long"])
     return json.dumps(document, allow_nan=False, sort_keys=True)
 
 
@@ -63,6 +65,7 @@ def load(text: str) -> dict[str, Any]:
             "data": pd.DataFrame({c["column"]: c["values"] for c in raw["data"]}),
             "notes": tuple(ForecastWarning(**w) for w in raw["notes"]),
             "mixture": _mixture_in(raw["mixture"]),
+            "long": frozenset(raw.get("long", ())),
         }
     except DataError:
         raise
@@ -152,6 +155,8 @@ def _consistent(raw: Mapping[str, Any]) -> dict[str, Any]:
         "the data hold every axis and the metric": {*axes, raw["value"], *run} <= set(columns),
         "columns are equally long": len({len(c) for c in columns.values()}) == 1,
         "the seed is an integer ≥ 0": type(raw["seed"]) is int and raw["seed"] >= 0,
+        "long curves are named": isinstance(raw.get("long", []), list)
+        and all(isinstance(n, str) for n in raw.get("long", [])),
         "forms are given or left out": raw["forms"] is None or len(raw["forms"]) > 0,
         "weights sum to one": min(weights) >= 0.0 and abs(math.fsum(weights) - 1.0) < 1e-9,
         "bounds are given per axis": all(

@@ -3,7 +3,8 @@
 A power law is told apart by factors of scale, not by steps: rows of one run that lie within a small
 factor of each other on its axis are averaged. Bucket edges lie on a grid of powers of two in ln x
 that does not depend on the data, and a longer curve gets buckets that are unions of the old ones.
-So rows that arrive one by one end in the same buckets as rows that arrive together.
+So rows that arrive one by one end in the same buckets as rows that arrive together, if a curve that
+was long once is treated as long ever after: buckets followed by single rows are another curve.
 """
 
 from __future__ import annotations
@@ -22,22 +23,39 @@ LONGEST: Final = 300  # rows of one run that are left as they are
 COUNT: Final = "count"
 
 
-def thin(frame: pd.DataFrame, axes: Sequence[str], value: str, run: str | None) -> pd.DataFrame:
-    """The frame with every curve of more than `LONGEST` rows averaged into `BUCKETS` buckets.
+def thin(
+    frame: pd.DataFrame,
+    axes: Sequence[str],
+    value: str,
+    run: str | None,
+    long: frozenset[str] = frozenset(),
+) -> pd.DataFrame:
+    """The frame with every long curve averaged into `BUCKETS` buckets at the most.
 
     A curve is a run, or the whole frame where there is one axis and no run column; other tables
-    come back as they are. Averages of `value` are weighed by `count`, of axes they are geometric.
+    come back as they are. Long are those of more than `LONGEST` rows and those named in `long`, as
+    `long_curves` names them. Averages of `value` are weighed by `count`, of axes geometric.
     """
-    if run is None:
-        return _curve(frame, axes, value) if len(axes) == 1 and len(frame) > LONGEST else frame
-    sizes = frame.groupby(run, sort=False)[run].transform("size")
-    if not (sizes > LONGEST).any():
+    long = long | long_curves(frame, axes, run)
+    if not long:
         return frame
+    if run is None:
+        return _curve(frame, axes, value)
     parts = [
-        _curve(rows, axes, value) if len(rows) > LONGEST else rows
-        for _, rows in frame.groupby(run, sort=False)
+        _curve(rows, axes, value) if name in long else rows
+        for name, rows in frame.groupby(run, sort=False)
     ]
-    return pd.concat(parts, ignore_index=True)
+    out = pd.concat(parts, ignore_index=True)
+    out[COUNT] = out[COUNT].fillna(1.0)  # of the rows of curves that were left as they are
+    return out
+
+
+def long_curves(frame: pd.DataFrame, axes: Sequence[str], run: str | None) -> frozenset[str]:
+    """The runs of more than `LONGEST` rows; the empty name where the frame is one curve."""
+    if run is None:
+        return frozenset({""} if len(axes) == 1 and len(frame) > LONGEST else ())
+    sizes = frame[run].value_counts()
+    return frozenset(str(name) for name in sizes[sizes > LONGEST].index)
 
 
 def _curve(rows: pd.DataFrame, axes: Sequence[str], value: str) -> pd.DataFrame:
@@ -58,8 +76,9 @@ def _curve(rows: pd.DataFrame, axes: Sequence[str], value: str) -> pd.DataFrame:
     first = np.full(len(labels), len(rows))
     np.minimum.at(first, place, np.arange(len(rows)))
     out = rows.iloc[first].reset_index(drop=True)  # other columns as in the bucket's first row
+    alone = np.bincount(place) == 1  # stays to the last digit, so that it can be corrected
     for j, axis in enumerate(axes):
-        out[axis] = np.exp(mean(logs[:, j]))
+        out[axis] = np.where(alone, out[axis], np.exp(mean(logs[:, j])))
     out[value] = mean(rows[value].to_numpy(dtype=float))
     out[COUNT] = total
     return out

@@ -34,7 +34,15 @@ def test_rows_one_run_at_a_time_or_together_give_the_same_buckets() -> None:
     tables = [curve(400).assign(run="a"), curve(700).assign(run="b"), curve(20).assign(run="c")]
     together = thin(pd.concat(tables, ignore_index=True), ["step"], "loss", "run")
     apart = [thin(t, ["step"], "loss", "run") for t in tables]
-    pd.testing.assert_frame_equal(together, pd.concat(apart, ignore_index=True))
+    one_by_one = pd.concat(apart, ignore_index=True).fillna({"count": 1.0})
+    pd.testing.assert_frame_equal(together, one_by_one)
+
+
+def test_a_long_run_beside_a_short_one_leaves_no_row_without_a_count() -> None:
+    table = pd.concat([curve(400).assign(run="a"), curve(20).assign(run="b")], ignore_index=True)
+    law = ut.fit(table, ["step"], "loss", run="run", forms=[ut.Form.from_dict(SIMPLE)])
+    assert law.data["count"].sum() == 420
+    assert np.isfinite(law.predict({"step": 1e3}).median)
 
 
 def test_a_table_of_many_short_runs_is_not_thinned() -> None:
