@@ -2,7 +2,8 @@
 
 A weight is share · (e² + (σ/2)²)^(−POWER/2) with e the geometric mean over origins of the error on
 the next larger points, later origins counting more, and σ the typical residual: forms whose errors
-differ by less than the noise are not told apart.
+differ by less than the noise are not told apart. Forms by which more scale does harm beyond the data
+keep a quarter of their share.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Array = NDArray[np.float64]
 
 _POWER = 2.0
 _RECENCY = 0.8  # an origin counts this much of the next later one
+_RISING = 0.25  # share left to a form that rises with scale beyond the data
+_AHEAD, _FLAT = 2.0, 0.005  # e-folds beyond the largest point; ln y that counts as no rise
 _NEGLIGIBLE = 0.01  # share of the heaviest component below which a component is dropped
 _UNSCORED = 0.1  # error assumed of a form that no origin could score
 _NORMAL = 1.2533  # standard deviation over mean absolute deviation, sqrt(pi/2)
@@ -88,7 +91,7 @@ def weigh(
     ]
     typical = np.array([typical_error(s) if s else _UNSCORED for s in scores])
     log_weight = -0.5 * _POWER * np.log(typical**2 + (0.5 * noise) ** 2)
-    log_weight += np.log([f.rung.share for f in fitted])
+    log_weight += np.log([f.rung.share * _trust(f.component, points) for f in fitted])
     weight = np.exp(log_weight - log_weight.max())
     weight[weight < _NEGLIGIBLE] = 0.0
     weight /= weight.sum()
@@ -111,6 +114,17 @@ def weigh(
         directions=directions,
         reached=(points.log_x @ directions.T).max(axis=0),
     )
+
+
+def _trust(component: Component, points: Points) -> float:
+    """Less for a form by which more scale does harm: rare, and mostly a break that went wrong.
+
+    Where the data themselves rise, so do all forms that fit them, and nothing changes.
+    """
+    top = points.log_x[int(np.argmax(points.size))]
+    ahead = np.stack([top, top + _AHEAD * points.scale])
+    at_top, beyond = component.predict(ahead)[0]
+    return _RISING if beyond > at_top + _FLAT else 1.0
 
 
 def typical_error(errors: tuple[float, ...]) -> float:
