@@ -157,6 +157,17 @@ def test_a_refusal_carries_what_is_known() -> None:
     assert caught.value.known["best"] == 0.3
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda t: t.iloc[:5], lambda t: t.assign(step=np.linspace(1.0, 2.1, len(t)))],
+    ids=["five rows", "a factor of two"],
+)
+def test_just_enough_evidence_is_not_refused(change: Change) -> None:
+    forecast = fit(change(GOOD)).predict({"step": 1e4})
+    low, high = forecast.interval(0.8)
+    assert 0.0 < low < forecast.median < high
+
+
 def test_errors_are_caught_as_the_kinds_that_python_has() -> None:
     for frame in (GOOD.iloc[:2], GOOD.assign(loss="x")):
         with pytest.raises(ValueError):

@@ -46,6 +46,16 @@ def test_extrapolation_below_is_told_too() -> None:
     assert "below" in warning.message
 
 
+def test_every_axis_is_told_how_far_it_is_extrapolated() -> None:
+    forecast = grid_law().predict({"params": 1e11, "tokens": [1e10, 1e13]})
+    told = {w.axis: w.value for w in forecast.warnings if w.code == "extrapolation"}
+    assert told == pytest.approx({"params": 2.0, "tokens": 3.0}, abs=0.01)
+
+
+def test_a_step_beyond_the_data_is_not_yet_worth_a_warning() -> None:
+    assert "extrapolation" not in codes(grid_law().predict({"params": 3e9, "tokens": 3e10}))
+
+
 def test_interpolation_is_no_extrapolation() -> None:
     assert "extrapolation" not in codes(min_law().predict({"step": [1e2, 1e3, 1e5]}))
 
@@ -91,14 +101,28 @@ def test_a_break_in_the_middle_of_the_data_is_not_warned_about() -> None:
     assert "hyperbreak_unobserved" not in codes(law)
 
 
-def test_a_hyperbreak_on_two_axes_is_seen_from_both_sides() -> None:
+def broken_across(large_runs: int) -> ut.FittedLaw:
+    """A plane on a grid of 36 points; past an oblique hyperbreak that no run is near, it is steep.
+
+    The large runs lie three e-folds and more past it. Nothing but a break explains them.
+    """
     axes = ("params", "tokens")
     form = Form("T1", axes, (BrokenPowerLaw(axes, 1),))
-    table = grid(noise=0.0)
-    z = np.log(table[list(axes)].to_numpy())
-    along = z.sum(axis=1) - z.sum(axis=1).mean()
-    table["loss"] = np.exp(-0.05 * along - 0.3 * np.logaddexp(0.0, along / 0.1) * 0.1)
-    assert "hyperbreak_unobserved" not in codes(ut.fit(table, axes, "loss", forms=[form]))
+    factor = 100.0 * 1.5 ** np.arange(large_runs)
+    large = pd.DataFrame({"params": 1e9 * factor, "tokens": 1e10 * factor})
+    table = pd.concat([grid(noise=0.0), large], ignore_index=True)
+    along = np.log(table["params"] * table["tokens"]) - np.log(1e9 * 1e10) - 5.0
+    table["loss"] = np.exp(-0.05 * along - 0.3 * np.logaddexp(0.0, along))
+    return ut.fit(table, axes, "loss", forms=[form])
+
+
+def test_a_hyperbreak_on_two_axes_is_seen_from_both_sides() -> None:
+    assert "hyperbreak_unobserved" not in codes(broken_across(4))
+
+
+def test_a_hyperbreak_on_two_axes_with_one_run_beyond_is_warned_about() -> None:
+    (warning,) = [w for w in broken_across(1).warnings if w.code == "hyperbreak_unobserved"]
+    assert warning.value == 1.0
 
 
 def a_line_or_a_limit(log10_step: float) -> ut.Forecast:
