@@ -24,6 +24,7 @@ from unsl_tracking.errors import (
 from unsl_tracking.forecast import Backtest, FittedLaw, Forecast, ForecastWarning, LawSummary, fit
 from unsl_tracking.law import Form
 from unsl_tracking.runs.axes import Axis
+from unsl_tracking.runs.observations import Observations, observe
 from unsl_tracking.runs.run import Run
 from unsl_tracking.runs.tracker import Tracker
 
@@ -39,6 +40,7 @@ __all__ = [
     "LawSummary",
     "MissingDependency",
     "NotFound",
+    "Observations",
     "Run",
     "TooLittleEvidence",
     "Tracker",
@@ -48,4 +50,5 @@ __all__ = [
     "UnslError",
     "__version__",
     "fit",
+    "observe",
 ]

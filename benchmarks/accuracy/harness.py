@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy import scores, widths
 from benchmarks.accuracy.methods import METHODS, OURS, SINGLE, Answer, answer, heaviest
 from benchmarks.accuracy.tables import VALUE, Problem
+from unsl_tracking.forecast.scoring import crps, log_score
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
@@ -168,8 +169,8 @@ def score(method: str, found: Answer, problem: Problem) -> Score:
     if p is not None:
         scores.check_is_normal_mixture(p)
         u = p.cdf(y)
-        scored.log_score = float(np.mean(scores.log_score(p, y)))
-        scored.crps = float(np.mean(scores.crps(p, y)))
+        scored.log_score = float(np.mean(log_score(p, y)))
+        scored.crps = float(np.mean(crps(p, y)))
         scored.coverage = {v: float(np.mean(scores.inside(u, v))) for v in scores.LEVELS}
         for level in scores.REPORTED:
             low, high = scores.interval(p, level)

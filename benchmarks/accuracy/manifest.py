@@ -24,6 +24,11 @@ from unsl_tracking import DataError
 BESIDE = Path(__file__).with_name("development.toml")
 KEYS = ("dataset", "group", "run", "metric")
 _RESERVED = {*KEYS, "value", "training", "count"}
+_NEXT = (
+    "The tables do not come with the code: name a folder of CSV files with --data DIR or "
+    "UNSL_BENCH_DATA=DIR. One CSV with a column per axis, `value` and `training` is enough; "
+    "docs/benchmarks.md says how they may look."
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def read_specs(folder: Path) -> list[TableSpec]:
         DataError: no folder, nothing to score in it, or a manifest that breaks a rule.
     """
     if not folder.is_dir():
-        raise DataError("the folder of tables must exist", got=str(folder))
+        raise DataError("the folder of tables must exist", got=str(folder), next_step=_NEXT)
     own = folder / "manifest.toml"
     specs = list(_parse(own if own.exists() else BESIDE))
     if own.exists():
@@ -78,7 +83,7 @@ def read_specs(folder: Path) -> list[TableSpec]:
     named = {s.file for s in specs}
     spoken = [describe(p) for p in sorted(folder.glob("*.csv")) if p.name not in named]
     if not present and not spoken:
-        raise DataError("there must be a table to score", got=str(folder))
+        raise DataError("there must be a table to score", got=str(folder), next_step=_NEXT)
     return present + spoken
 
 

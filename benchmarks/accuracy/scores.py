@@ -2,14 +2,15 @@
 
 Symbols: y (n,) the truth's ln, w (k,), mean and sd (k, n) of a mixture of normals, u (n,) the
 probability integral transform F(y). A central interval of level L holds y exactly where
-|2u − 1| ≤ L, so coverage at every level follows from u.
+|2u − 1| ≤ L, so coverage at every level follows from u. The proper scores, log score and
+CRPS, are the library's own (unsl_tracking/forecast/scoring.py).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, ndtr
+from scipy.special import ndtr
 
 from unsl_tracking import DataError
 from unsl_tracking.forecast.predictive import Predictive
@@ -20,41 +21,11 @@ Mask = NDArray[np.bool_]
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # of the mean squared calibration error
 REPORTED = (0.5, 0.8, 0.95)
 _LONGEST = 50.0  # e-folds above the median beyond which an interval is just useless
-_HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 
 
 def rmsle(forecast: Array, truth: Array) -> float:
     """Root mean square of ln ŷ − ln y."""
     return float(np.sqrt(np.mean((forecast - truth) ** 2)))
-
-
-def log_score(p: Predictive, y: Array) -> Array:
-    """Log density of ln y (n,): higher is better."""
-    standard = (y - p.mean) / p.sd
-    with np.errstate(divide="ignore"):
-        each = np.log(p.weight)[:, None] - 0.5 * standard**2 - np.log(p.sd) - _HALF_LOG_2PI
-    return np.asarray(logsumexp(each, axis=0), dtype=float)
-
-
-def crps(p: Predictive, y: Array) -> Array:
-    """Continuous ranked probability score of ln y (n,): lower is better.
-
-    E|X − y| − ½ E|X − X'| in closed form for mixtures of normals (Grimit et al. 2006, eq. 5).
-    """
-    w = p.weight
-    first = (w[:, None] * _mean_size(y - p.mean, p.sd)).sum(axis=0)
-    apart = p.mean[:, None] - p.mean[None]
-    together = np.sqrt(p.sd[:, None] ** 2 + p.sd[None] ** 2)
-    pairs = (w[:, None] * w[None])[..., None]
-    return np.asarray(first - 0.5 * (pairs * _mean_size(apart, together)).sum(axis=(0, 1)))
-
-
-def _mean_size(mean: Array, sd: Array) -> Array:
-    """E|X| of normals."""
-    z = mean / sd
-    with np.errstate(under="ignore"):
-        density = np.exp(-0.5 * z**2 - _HALF_LOG_2PI)
-    return np.asarray(2.0 * sd * density + mean * (2.0 * ndtr(z) - 1.0), dtype=float)
 
 
 def inside(u: Array, level: float) -> Mask:

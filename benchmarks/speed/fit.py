@@ -276,12 +276,22 @@ def markdown(results: list[Result], tasks: list[Task]) -> str:
     return "\n".join(lines).replace("nan", "")
 
 
+def arguments() -> argparse.ArgumentParser:
+    """The flags, as a parent for other parsers."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--quick", action="store_true", help="only the peer with the Jacobian")
+    parser.add_argument("--json", type=Path, help="also write the figures of fits to this file")
+    return parser
+
+
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="only the peer with the Jacobian")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    options = parser.parse_args()
+    about = (__doc__ or "").splitlines()[0]
+    run(argparse.ArgumentParser(description=about, parents=[arguments()]).parse_args())
+
+
+def run(options: argparse.Namespace) -> None:
+    """All tasks, printed and written as asked."""
 
     def two_point(*arguments: object, **named: object) -> list[Component]:
         return scipy_components(*arguments, **named, analytic=False)  # type: ignore[arg-type]

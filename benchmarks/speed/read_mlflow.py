@@ -180,21 +180,36 @@ def table(seconds: dict[str, list[float]], rows: int) -> str:
     return "\n".join(lines)
 
 
+def arguments() -> argparse.ArgumentParser:
+    """The flags, as a parent for other parsers."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--runs", type=int, default=200, help="runs to read [%(default)s]")
+    parser.add_argument(
+        "--points",
+        type=int,
+        choices=range(1, 1001),
+        metavar="N",
+        default=1000,
+        help="points of each, 1000 at most: the baseline's answers end there [%(default)s]",
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="readings by each [%(default)s]")
+    return parser
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Speed of reading histories from MLflow.")
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--points", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
-    if arguments.points > 1000:
-        parser.error("more than 1000 points a run would have the baseline's answers cut off")
-    seconds = measure(arguments.runs, arguments.points, arguments.repeats)
-    rows = arguments.runs * arguments.points
+    about = "Speed of reading histories from MLflow."
+    return run(argparse.ArgumentParser(description=about, parents=[arguments()]).parse_args())
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and print; 1 where the target is missed."""
+    seconds = measure(options.runs, options.points, options.repeats)
+    rows = options.runs * options.points
     print(table(seconds, rows))
     base, ours, *_ = (statistics.median(values) for values in seconds.values())
     report = {
-        "runs": arguments.runs,
-        "points": arguments.points,
+        "runs": options.runs,
+        "points": options.points,
         "seconds": seconds,
         "rate_of_baseline": base / ours,
         "target": TARGET,

@@ -12,6 +12,7 @@ from scipy import stats
 import unsl_tracking as ut
 import unsl_tracking.forecast.predictive as predictive_module
 from unsl_tracking.forecast.predictive import Predictive
+from unsl_tracking.forecast.scoring import crps, log_score
 
 if find_spec("benchmarks") is None:
     pytest.skip("benchmarks belong to the checkout, not to the wheel", allow_module_level=True)
@@ -77,11 +78,11 @@ class TestScores:
     def test_crps_of_a_normal_is_the_closed_form(self, y: float) -> None:
         # Gneiting and Raftery (2007), eq. 21, for a unit normal
         expected = y * (2.0 * stats.norm.cdf(y) - 1.0) + 2.0 * stats.norm.pdf(y) - np.pi**-0.5
-        assert scores.crps(normal(0.0, 1.0), np.array([y]))[0] == pytest.approx(expected)
+        assert crps(normal(0.0, 1.0), np.array([y]))[0] == pytest.approx(expected)
 
     def test_crps_scales_with_the_units_of_the_forecast(self) -> None:
-        one = scores.crps(normal(0.0, 1.0), np.array([0.7]))
-        ten = scores.crps(normal(0.0, 10.0), np.array([7.0]))
+        one = crps(normal(0.0, 1.0), np.array([0.7]))
+        ten = crps(normal(0.0, 10.0), np.array([7.0]))
         assert ten[0] == pytest.approx(10.0 * one[0])
 
     def test_crps_of_a_mixture_is_the_integral_of_the_squared_distance_of_cdfs(self) -> None:
@@ -89,14 +90,14 @@ class TestScores:
         grid = np.linspace(-12.0, 12.0, 2001)
         inside = (np.array([p.cdf(np.array([g]))[0] for g in grid]) - (grid >= y)) ** 2
         expected = np.trapezoid(inside, grid)
-        assert scores.crps(p, np.array([y]))[0] == pytest.approx(expected, rel=5e-3)
+        assert crps(p, np.array([y]))[0] == pytest.approx(expected, rel=5e-3)
 
     def test_log_score_is_the_log_density(self) -> None:
         density = 0.3 * stats.norm.pdf(0.1, -1.0, 0.2) + 0.7 * stats.norm.pdf(0.1, 0.5, 1.5)
-        assert scores.log_score(two_normals(), np.array([0.1]))[0] == pytest.approx(np.log(density))
+        assert log_score(two_normals(), np.array([0.1]))[0] == pytest.approx(np.log(density))
 
     def test_log_score_of_an_impossible_truth_is_finite(self) -> None:
-        assert np.isfinite(scores.log_score(normal(0.0, 0.01), np.array([3.0]))).all()
+        assert np.isfinite(log_score(normal(0.0, 0.01), np.array([3.0]))).all()
 
     def test_truths_drawn_from_the_forecast_are_covered_as_often_as_it_says(self) -> None:
         p = two_normals(4000)

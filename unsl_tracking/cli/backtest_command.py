@@ -8,6 +8,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from unsl_tracking.cli import options
 from unsl_tracking.cli.arguments import split_list
 from unsl_tracking.cli.console import out, progress_bars
 from unsl_tracking.cli.errors import UsageError
@@ -20,44 +21,18 @@ from unsl_tracking.experiment import (
 )
 from unsl_tracking.forecast.replay import Design
 
-_READ = "What to read"
 _ASK = "What to replay"
-_DO = "What to do with it"
 
 
 def backtest(
-    tracker: Annotated[
-        str, typer.Argument(help="A tracker or an address, as for `unsl forecast`.")
-    ],
-    experiment: Annotated[
-        str, typer.Option("--experiment", "-e", help="Its name.", rich_help_panel=_READ)
-    ],
-    metric: Annotated[
-        str, typer.Option("--metric", "-m", help="The metric's name.", rich_help_panel=_READ)
-    ],
-    axes: Annotated[
-        list[str] | None,
-        typer.Option(help="Scaling axes; detected when left out.", rich_help_panel=_READ),
-    ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Keys whose values split the runs into groups; empty for one group.",
-            rich_help_panel=_READ,
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(help="Further keys that do not split groups.", rich_help_panel=_READ),
-    ] = None,
-    filter_: Annotated[
-        str | None,
-        typer.Option("--filter", help="In the tracker's own language.", rich_help_panel=_READ),
-    ] = None,
-    mode: Annotated[
-        str | None,
-        typer.Option(help="min or max; guessed from the metric's name.", rich_help_panel=_READ),
-    ] = None,
+    tracker: options.Tracker,
+    experiment: options.Experiment,
+    metric: options.Metric,
+    axes: options.Axes = None,
+    group: options.Group = None,
+    ignore: options.Ignore = None,
+    filter_: options.Filter = None,
+    mode: options.Mode = None,
     origins: Annotated[
         int | None,
         typer.Option(min=1, help="How many sizes, or runs, of a group.", rich_help_panel=_ASK),
@@ -75,12 +50,10 @@ def backtest(
         Path | None,
         typer.Option(
             help="Write a figure to this PNG file; of several groups, one file each.",
-            rich_help_panel=_DO,
+            rich_help_panel=options.DO,
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON and nothing else.", rich_help_panel=_DO)
-    ] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Replay the past: what would have been forecast, and what came out."""
     chosen, design = read_axes(axes), _design(by)

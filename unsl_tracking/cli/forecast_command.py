@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unsl_tracking.cli import options
 from unsl_tracking.cli.arguments import read_point, split_list
 from unsl_tracking.cli.console import err, out, progress_bars
 from unsl_tracking.cli.errors import UsageError
@@ -21,73 +22,44 @@ from unsl_tracking.experiment import (
 )
 from unsl_tracking.runs.axes import Axis
 
-_READ = "What to read"
-_ASK = "What to forecast"
-_DO = "What to do with it"
-
 
 def forecast(
-    tracker: Annotated[
-        str,
-        typer.Argument(
-            help="A tracker (mlflow: the server of MLFLOW_TRACKING_URI) or an address such as "
-            "sqlite:///mlflow.db or http://localhost:5000."
-        ),
-    ],
-    experiment: Annotated[
-        str, typer.Option("--experiment", "-e", help="Its name.", rich_help_panel=_READ)
-    ],
-    metric: Annotated[
-        str, typer.Option("--metric", "-m", help="The metric's name.", rich_help_panel=_READ)
-    ],
-    axes: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Scaling axes: names, or name=source such as tokens='batch_size * step'. "
-            "Without it they are detected.",
-            rich_help_panel=_READ,
-        ),
-    ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Keys whose values split the runs into groups; empty for one group.",
-            rich_help_panel=_READ,
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(help="Further keys that do not split groups.", rich_help_panel=_READ),
-    ] = None,
-    filter_: Annotated[
-        str | None,
-        typer.Option("--filter", help="In the tracker's own language.", rich_help_panel=_READ),
-    ] = None,
+    tracker: options.Tracker,
+    experiment: options.Experiment,
+    metric: options.Metric,
+    axes: options.Axes = None,
+    group: options.Group = None,
+    ignore: options.Ignore = None,
+    filter_: options.Filter = None,
+    mode: options.Mode = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
             help="The scale to forecast: params=7e9,tokens=140G. Axes left out take their largest "
             "observed value.",
-            rich_help_panel=_ASK,
+            rich_help_panel=options.ASK,
         ),
     ] = None,
     horizon: Annotated[
         list[str] | None,
-        typer.Option(help="Where the runs end: step=100000.", rich_help_panel=_ASK),
+        typer.Option(help="Where the runs end: step=100000.", rich_help_panel=options.ASK),
     ] = None,
-    mode: Annotated[
-        str | None,
-        typer.Option(help="min or max; guessed from the metric's name.", rich_help_panel=_ASK),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the fit.", rich_help_panel=_ASK)] = 0,
+    seed: options.Seed = 0,
     write: Annotated[
-        bool, typer.Option("--write", help="Write into the runs.", rich_help_panel=_DO)
+        bool,
+        typer.Option(
+            "--write",
+            help="Write metrics, tags, a card and unsl/forecast.html, .png and .json into the "
+            "runs. Doing it twice changes nothing.",
+            rich_help_panel=options.DO,
+        ),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON and nothing else.", rich_help_panel=_DO)
-    ] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Forecast where the runs of an experiment end, and what a larger one would reach."""
+    """Forecast where the runs of an experiment end, and what a larger one would reach.
+
+    unsl forecast sqlite:///mlflow.db -e ladder -m val_loss --at params=7e9,tokens=140G --write
+    """
     chosen, where, ends = _read_options(axes, at, horizon)
     best, why = read_mode(mode, metric)
     connected = open_at(tracker)

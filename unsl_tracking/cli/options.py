@@ -1,0 +1,61 @@
+"""Options that several commands share: which runs to read, and as what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+READ = "What to read"
+ASK = "What to forecast"
+DO = "What to do with it"
+
+Tracker = Annotated[
+    str,
+    typer.Argument(
+        help="A tracker (mlflow: the server of MLFLOW_TRACKING_URI) or an address such as "
+        "sqlite:///mlflow.db or http://localhost:5000."
+    ),
+]
+Experiment = Annotated[
+    str, typer.Option("--experiment", "-e", help="The experiment's name.", rich_help_panel=READ)
+]
+Metric = Annotated[
+    str, typer.Option("--metric", "-m", help="The metric's name.", rich_help_panel=READ)
+]
+Axes = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Scaling axes: names, or name=source with a source such as metric:tokens_seen or "
+        "'batch_size * step'; name\\[kind]=source says whether it is scale, hyper or repeat. "
+        "Detected when left out.",
+        rich_help_panel=READ,
+    ),
+]
+Group = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Keys whose values split the runs into groups; empty for one group.",
+        rich_help_panel=READ,
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(help="Further keys that do not split groups.", rich_help_panel=READ),
+]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        help="Which runs, in the tracker's own language (mlflow: params.optimizer = 'adam').",
+        rich_help_panel=READ,
+    ),
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(help="min or max; guessed from the metric's name.", rich_help_panel=READ),
+]
+Seed = Annotated[int, typer.Option(help="Of the fit.", rich_help_panel=ASK)]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON and nothing else.", rich_help_panel=DO)
+]
