@@ -20,6 +20,8 @@ from unsl_tracking.law import (
     RepeatedTokens,
 )
 
+_MOST_FORMS = 6  # printed
+
 
 @dataclass(frozen=True)
 class LawSummary:
@@ -35,13 +37,21 @@ class LawSummary:
     warnings: tuple[ForecastWarning, ...]
 
     def __str__(self) -> str:
+        """The equation, the heaviest forms, the parameters of the heaviest, the warnings."""
+        heaviest = self.parameters["form"] == self.forms["form"].iloc[0]
         parts = [
             self.equation,
-            self.forms.to_string(index=False, float_format=lambda v: f"{v:.4g}"),
-            self.parameters.to_string(index=False, float_format=lambda v: f"{v:.4g}"),
+            _text(self.forms.head(_MOST_FORMS)),
+            _text(self.parameters[heaviest].drop(columns="form")),
         ]
+        if (more := len(self.forms) - _MOST_FORMS) > 0:
+            parts[1] += f"\n… and {more} more: see .forms"
         parts += [f"{w.code}: {w.message}" for w in self.warnings]
         return "\n\n".join(parts)
+
+
+def _text(table: pd.DataFrame) -> str:
+    return table.to_string(index=False, float_format=lambda v: f"{v:.4g}")
 
 
 def summarise(mixture: Mixture, warnings: tuple[ForecastWarning, ...]) -> LawSummary:
