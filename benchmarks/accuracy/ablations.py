@@ -119,6 +119,7 @@ PARTS: Mapping[str, Part] = {
     "M3 with share 1": Part((_ladder(_share(("M3",))),)),
     "all shares 1": Part((_ladder(_share(())),)),
     "weights from shares alone": Part((Name("fit.mixture", "_POWER", 0.0),)),
+    "rising forms keep their share": Part((Name("fit.mixture", "_RISING", 1.0),)),
     "arithmetic RMS over origins": Part(
         (
             Name("fit.mixture", "typical_error", _rms),
