@@ -125,6 +125,15 @@ def test_places_are_told_from_arithmetic(source: str, place: object) -> None:
     assert place_of(source) == place
 
 
+def test_a_kind_needs_no_source() -> None:
+    axis = Axis.parse(" width[hyper] ")
+    assert (axis.name, axis.source, axis.kind) == ("width", None, "hyper")
+
+
+def test_brackets_with_anything_else_belong_to_the_name() -> None:
+    assert Axis.parse("layers[0]").name == "layers[0]"
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

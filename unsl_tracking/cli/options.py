@@ -27,7 +27,7 @@ Axes = Annotated[
     list[str] | None,
     typer.Option(
         help="Scaling axes: names, or name=source with a source such as metric:tokens_seen or "
-        "'batch_size * step'; name\\[kind]=source says whether it is scale, hyper or repeat. "
+        "'batch_size * step'; name\\[kind] says whether it is scale, hyper or repeat. "
         "Detected when left out.",
         rich_help_panel=READ,
     ),

@@ -18,6 +18,7 @@ PLACES: Final[tuple[Place, ...]] = get_args(Place)
 RESERVED: Final = frozenset({"run_id", "group", "count"})
 _GUESS: Final = cast("Kind", "")
 _NAMED = re.compile(r"\s*(?P<name>[^=]+?)\s*(?:\[(?P<kind>\w*)\]\s*)?=\s*(?P<source>.*\S)\s*")
+_OF_A_KIND = re.compile(rf"\s*(?P<name>[\w./-]+)\s*\[(?P<kind>{'|'.join(get_args(Kind))})\]\s*")
 _PLAIN = re.compile(r"[\w.]+")
 _HOW: Final = 'Write for example: params, tokens=metric:tokens_seen, or tokens="batch_size * step".'
 
@@ -58,10 +59,12 @@ class Axis:
 
     @classmethod
     def parse(cls, text: str) -> Axis:
-        """Read `name`, `name=source`, `name[kind]=source` or bare arithmetic, as on a command line.
+        """Read `name`, `name=source`, both with `name[kind]`, or bare arithmetic.
 
         Arithmetic without a name is called by its own text.
         """
+        if (named := _OF_A_KIND.fullmatch(text)) is not None:
+            return cls(named["name"], None, cast("Kind", named["kind"]))
         found = _NAMED.fullmatch(text)
         if found is None:
             text = text.strip()
