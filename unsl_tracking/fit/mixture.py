@@ -2,8 +2,8 @@
 
 A weight is share · (e² + (σ/2)²)^(−POWER/2) with e the geometric mean over origins of the error on
 the next larger points, later origins counting more, and σ the typical residual: forms whose errors
-differ by less than the noise are not told apart. Forms by which more scale does harm beyond the data
-keep a quarter of their share.
+differ by less than the noise are not told apart. Forms by which more scale does harm beyond the
+data keep a quarter of their share.
 """
 
 from __future__ import annotations
