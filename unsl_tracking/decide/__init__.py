@@ -1,4 +1,4 @@
-"""Decisions as pure functions: evidence in, verdict out; nothing is mutated, no tracker in sight."""
+"""Decisions as pure functions: evidence in, verdict out, nothing mutated, no tracker in sight."""
 
 from unsl_tracking.decide.evidence import Evidence as Evidence
 from unsl_tracking.decide.stop import Decision as Decision
