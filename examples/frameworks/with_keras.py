@@ -1,4 +1,6 @@
-"""Keras (here on PyTorch). pip install 'unsl-tracking[keras,mlflow]' torch
+"""Keras (here on PyTorch).
+
+pip install 'unsl-tracking[keras,mlflow]' torch
 
 python examples/frameworks/with_keras.py
 """

@@ -1,4 +1,6 @@
-"""Lightning with an MLFlowLogger. pip install 'unsl-tracking[lightning,mlflow]'
+"""Lightning with an MLFlowLogger.
+
+pip install 'unsl-tracking[lightning,mlflow]'
 
 python examples/frameworks/with_lightning.py
 """

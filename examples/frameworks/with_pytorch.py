@@ -1,4 +1,6 @@
-"""A plain PyTorch loop: two more lines. pip install unsl-tracking torch
+"""A plain PyTorch loop: two more lines.
+
+pip install unsl-tracking torch
 
     python examples/frameworks/with_pytorch.py
 

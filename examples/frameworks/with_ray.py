@@ -1,4 +1,6 @@
-"""Ray Tune with a stopper that forecasts. pip install 'unsl-tracking[ray]'
+"""Ray Tune with a stopper that forecasts.
+
+pip install 'unsl-tracking[ray]'
 
 python examples/frameworks/with_ray.py
 """

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ STEPS = 40
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def objective(trial: optuna.Trial) -> float:
+def objective(trial: Any) -> float:
     """A learning curve whose limit depends on the learning rate; the best one is 1e-2."""
     lr = trial.suggest_float("lr", 1e-4, 1.0, log=True)
     rng = np.random.default_rng(trial.number)
@@ -29,12 +31,12 @@ def objective(trial: optuna.Trial) -> float:
     return value
 
 
-def study_with(pruner: optuna.pruners.BasePruner, **more: object) -> optuna.Study:
+def study_with(pruner: Any, **more: object) -> Any:
     sampler = optuna.samplers.RandomSampler(seed=1)
     return optuna.create_study(sampler=sampler, pruner=pruner, **more)
 
 
-def steps_of(study: optuna.Study) -> int:
+def steps_of(study: Any) -> int:
     return sum(len(trial.intermediate_values) for trial in study.trials)
 
 
@@ -52,7 +54,7 @@ def test_doomed_trials_are_pruned_and_the_best_one_is_kept() -> None:
 def test_without_a_finished_trial_or_a_number_of_steps_only_divergence_is_pruned() -> None:
     study = study_with(ForecastPruner())
 
-    def storm(trial: optuna.Trial) -> float:
+    def storm(trial: Any) -> float:
         for step in range(STEPS):
             trial.report(float("nan") if step > 3 else 2.0, step)
             if trial.should_prune():
@@ -67,7 +69,7 @@ def test_without_a_finished_trial_or_a_number_of_steps_only_divergence_is_pruned
 def test_accuracies_to_maximise_are_pruned_likewise() -> None:
     study = study_with(ForecastPruner(steps=STEPS), direction="maximize")
 
-    def accuracy(trial: optuna.Trial) -> float:
+    def accuracy(trial: Any) -> float:
         top = trial.suggest_float("top", 0.5, 0.9)
         value = 0.0
         for step in range(STEPS):
