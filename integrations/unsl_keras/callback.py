@@ -17,7 +17,7 @@ except ImportError as error:
     ) from error
 
 
-class ForecastCallback(keras.callbacks.Callback):  # type: ignore[misc,unused-ignore]
+class ForecastCallback(keras.callbacks.Callback):
     """Pass it to `model.fit(callbacks=[...])`; it finds the epochs and the active MLflow run.
 
     Args:

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
-keras = pytest.importorskip("keras")
+pytest.importorskip("keras")
 mlflow = pytest.importorskip("mlflow")
+
+import keras  # noqa: E402
 
 from unsl_keras import ForecastCallback  # noqa: E402
 from unsl_tracking import StopRule  # noqa: E402
 from unsl_tracking.errors import DataError  # noqa: E402
 
 
-class Falling(keras.callbacks.Callback):  # type: ignore[misc,unused-ignore]
+class Falling(keras.callbacks.Callback):
     """Puts a known curve into the logs before ours looks at them."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
-lightning = pytest.importorskip("lightning")
-torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+pytest.importorskip("torch")
 
-from unsl_lightning import ForecastCallback  # noqa: E402
-from unsl_tracking import StopRule  # noqa: E402
-from unsl_tracking.errors import DataError  # noqa: E402
+import lightning
+import torch
+
+from unsl_lightning import ForecastCallback
+from unsl_tracking import StopRule
+from unsl_tracking.errors import DataError
 
 # Lightning 2.6.6 warns about torch 2.13 and about the workers of a small data loader.
 pytestmark = pytest.mark.filterwarnings("default")

@@ -20,7 +20,7 @@ END = 30
 
 
 def loss(limit: float, step: int) -> float:
-    return limit + 3.0 * step**-0.8
+    return limit + 3.0 * math.pow(step, -0.8)
 
 
 def train(config: dict[str, float]) -> None:

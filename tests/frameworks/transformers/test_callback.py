@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
 
-from unsl_tracking import StopRule  # noqa: E402
-from unsl_tracking.errors import DataError  # noqa: E402
-from unsl_transformers import ForecastCallback  # noqa: E402
+import torch
+import transformers
+
+from unsl_tracking import StopRule
+from unsl_tracking.errors import DataError
+from unsl_transformers import ForecastCallback
 
 
 class Rows(torch.utils.data.Dataset):
