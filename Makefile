@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit format bench-speed bench-accuracy clean
+.PHONY: help demo test test-frameworks lint types imports unit format bench-speed bench-accuracy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ imports: $(VENV)/.dev ## the direction of imports
 
 unit: $(VENV)/.dev ## the tests, on all cores
 	$(PY) -m pytest -n auto
+
+test-frameworks: $(VENV)/.frameworks ## the adapters in their real frameworks (installs torch, ray, …)
+	UNSL_FRAMEWORKS=1 UNSL_REQUIRE_ADAPTERS=1 $(PY) -m pytest tests/frameworks
 
 format: $(VENV)/.dev ## put the code into the house style
 	$(PY) -m ruff check --fix .
@@ -64,3 +67,8 @@ $(VENV)/.dev: pyproject.toml | $(PY)
 	@echo "Installing what the tests need into $(VENV) (a minute or two, once)"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.frameworks: pyproject.toml | $(PY)
+	@echo "Installing the frameworks into $(VENV) (several minutes, once)"
+	@$(PIP_INSTALL) --editable '.[dev,frameworks]'
+	@touch $@ $(VENV)/.dev $(VENV)/.demo

@@ -10,6 +10,7 @@ One way through the house: runs → law ← fit → forecast → decide; tracker
 from __future__ import annotations
 
 from unsl_tracking._version import __version__
+from unsl_tracking.decide import Decision, StopRule
 from unsl_tracking.errors import (
     AxisError,
     DataError,
@@ -23,6 +24,7 @@ from unsl_tracking.errors import (
 )
 from unsl_tracking.forecast import Backtest, FittedLaw, Forecast, ForecastWarning, LawSummary, fit
 from unsl_tracking.law import Form
+from unsl_tracking.live import RunMonitor
 from unsl_tracking.runs.axes import Axis
 from unsl_tracking.runs.observations import Observations, observe
 from unsl_tracking.runs.run import Run
@@ -33,6 +35,7 @@ __all__ = [
     "AxisError",
     "Backtest",
     "DataError",
+    "Decision",
     "FittedLaw",
     "Forecast",
     "ForecastWarning",
@@ -42,6 +45,8 @@ __all__ = [
     "NotFound",
     "Observations",
     "Run",
+    "RunMonitor",
+    "StopRule",
     "TooLittleEvidence",
     "Tracker",
     "TrackerError",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from unsl_tracking import __version__
+from unsl_tracking._version import __version__
 from unsl_tracking.experiment.result import ExperimentForecast, GroupForecast, RunForecast
 from unsl_tracking.forecast import FittedLaw
 from unsl_tracking.report import (

@@ -1,0 +1,196 @@
+"""Stop a run, or let it go on: the rule, and the decision as a pure function of the evidence.
+
+A run is *doomed* when the forecast gives it a chance below `1 − confidence` to end better than the
+bar, in `patience` checks in a row. The bar is a target, or what the best (or k-th best) finished
+sibling reached. *Diverged* and *plateaued* look at the curve alone (see `evidence`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from unsl_tracking.decide.evidence import Evidence, divergence, plateau
+from unsl_tracking.errors import DataError
+from unsl_tracking.forecast import Forecast
+
+Verdict = Literal["continue", "waiting", "doomed", "diverged", "plateaued"]
+STOPPING: Final = frozenset({"doomed", "diverged", "plateaued"})
+_STANDS_STILL: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do with a run, and why.
+
+    `verdict`: "waiting" while there is too little to judge by, "continue", or one of `STOPPING`.
+    `probability`: that the run ends no better than the bar; None where there is no bar or forecast.
+    `reason`: one sentence. `forecast`: what it rests on, or None. `at`: the place on the curve.
+    `streak`: checks in a row that found the run doomed. `dry_run`: the verdict is only recorded.
+    """
+
+    verdict: Verdict
+    probability: float | None = None
+    reason: str = ""
+    forecast: Forecast | None = None
+    at: float = 0.0
+    streak: int = 0
+    dry_run: bool = False
+
+    @property
+    def should_stop(self) -> bool:
+        """True where training should end now; never in a dry run."""
+        return self.verdict in STOPPING and not self.dry_run
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-able, forecast included."""
+        return {
+            "verdict": self.verdict,
+            "should_stop": self.should_stop,
+            "probability_doomed": self.probability,
+            "reason": self.reason,
+            "at": self.at,
+            "streak": self.streak,
+            "dry_run": self.dry_run,
+            "forecast": None if self.forecast is None else self.forecast.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """When to stop a run. Checked when made: a bad rule must fail before training starts.
+
+    Args:
+        target: the value that a run must be able to reach.
+        confidence: how sure one must be that it will not, between 0.5 and 1.
+        patience: checks in a row (values, for a divergence) that must agree.
+        min_points: finite values to see before a forecast may stop a run.
+        min_fraction: share of the horizon to see before a forecast may stop a run.
+        best_of: the run must be able to end among the k best finished siblings; where absent, it
+            must beat the best one, unless there is a target. With both, the stricter bar counts.
+        diverged: stop on NaN, infinities and runaways.
+        plateau: stop when the second half of the curve won nothing; a number is the share of the
+            best value that counts as nothing (True: 0.001).
+        dry_run: decide and record, but never ask to stop.
+
+    Raises:
+        DataError: an argument breaks a rule.
+    """
+
+    target: float | None = None
+    confidence: float = 0.95
+    patience: int = 2
+    min_points: int = 8
+    min_fraction: float = 0.1
+    best_of: int | None = None
+    diverged: bool = True
+    plateau: bool | float = False
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.target is not None:
+            _number("a target is a finite number", self.target, -math.inf, math.inf)
+        _number("confidence lies between 0.5 and 1", self.confidence, 0.5, 1.0)
+        _whole("patience is at least one check", self.patience)
+        _whole("min_points is at least 1", self.min_points)
+        if self.min_fraction != 0:
+            _number("min_fraction is 0 or more and below 1", self.min_fraction, 0.0, 1.0)
+        if self.best_of is not None:
+            _whole("best_of is the rank of a finished sibling, 1 for the best", self.best_of)
+        for name in ("diverged", "dry_run"):
+            if not isinstance(getattr(self, name), bool):
+                raise DataError(f"{name} is True or False", got=getattr(self, name))
+        if not isinstance(self.plateau, bool):
+            _number("plateau is True, False or a share below 1", self.plateau, 0.0, 1.0)
+
+
+class Bar(NamedTuple):
+    """The value that a run must beat, and what it is called."""
+
+    value: float
+    name: str
+
+
+def bar_of(rule: StopRule, finals: Sequence[float], mode: Literal["min", "max"]) -> Bar | None:
+    """The bar of a rule, given where finished siblings ended; None where there is nothing to beat.
+
+    With fewer than k finished siblings nobody can fail to be among the k best of them.
+    """
+    bars = [] if rule.target is None else [Bar(float(rule.target), "the target")]
+    known = sorted((v for v in finals if math.isfinite(v)), reverse=mode == "max")
+    rank = rule.best_of or (1 if rule.target is None else None)
+    if rank is not None and len(known) >= rank:
+        place = "the best finished sibling" if rank == 1 else f"place {rank} of finished siblings"
+        bars.append(Bar(known[rank - 1], place))
+    if not bars:
+        return None
+    return (min if mode == "min" else max)(bars, key=lambda bar: bar.value)
+
+
+def decide_stop(
+    rule: StopRule,
+    evidence: Evidence,
+    *,
+    forecast: Forecast | None = None,
+    finals: Sequence[float] = (),
+    previous: Decision | None = None,
+    no_forecast: str = "there is no forecast yet",
+) -> Decision:
+    """The verdict on a run; abstentions first, one comparison last.
+
+    `forecast` is of the end of the run, one point; `finals` are the ends of finished siblings;
+    `previous` is the last decision, whose streak goes on; `no_forecast` says why there is none.
+    """
+    seen = 0 if previous is None else previous.streak
+
+    def verdict(
+        word: Verdict, reason: str, *, chance: float | None = None, streak: int = 0
+    ) -> Decision:
+        sentence = f"{reason[:1].upper()}{reason[1:]}."
+        return Decision(word, chance, sentence, forecast, evidence.at, streak, rule.dry_run)
+
+    if rule.diverged and (why := divergence(evidence, rule.patience)):
+        return verdict("diverged", f"diverged: {why}", streak=seen)
+    if rule.plateau:
+        tolerance = _STANDS_STILL if rule.plateau is True else float(rule.plateau)
+        if why := plateau(evidence, tolerance, rule.min_points):
+            return verdict("plateaued", f"plateaued: {why}", streak=seen)
+    if forecast is None:
+        return verdict("waiting", no_forecast, streak=seen)
+    bar = bar_of(rule, finals, evidence.mode)
+    if bar is None:
+        return verdict("continue", f"{_expects(forecast)}; there is no bar to compare it with")
+    doomed = 1.0 - float(forecast.prob_better_than(bar.value))
+    comparison = (
+        f"{_expects(forecast)}; P(no better than {bar.name}, {bar.value:.5g}) = {doomed:.3f}"
+    )
+    if evidence.points < rule.min_points:
+        waits = f"{comparison}, but only {evidence.points} of {rule.min_points} points are there"
+        return verdict("waiting", waits, chance=doomed)
+    if evidence.fraction is not None and evidence.fraction < rule.min_fraction:
+        waits = f"{comparison}, but only {evidence.fraction:.1%} of the horizon has been seen"
+        return verdict("waiting", waits, chance=doomed)
+    if doomed <= rule.confidence:
+        return verdict("continue", comparison, chance=doomed)
+    streak = seen + 1
+    if streak < rule.patience:
+        waits = f"{comparison}, {streak} of {rule.patience} checks in a row"
+        return verdict("continue", waits, chance=doomed, streak=streak)
+    return verdict("doomed", f"doomed: {comparison}", chance=doomed, streak=streak)
+
+
+def _expects(forecast: Forecast) -> str:
+    low, high = forecast.interval(0.8)
+    return f"expected to end at {forecast.median:.5g} (80%: {low:.5g} to {high:.5g})"
+
+
+def _number(rule: str, got: object, low: float, high: float) -> None:
+    if isinstance(got, bool) or not isinstance(got, (int, float)) or not low < got < high:
+        raise DataError(rule, got=got)
+
+
+def _whole(rule: str, got: object) -> None:
+    if isinstance(got, bool) or not isinstance(got, int) or got < 1:
+        raise DataError(rule, got=got)

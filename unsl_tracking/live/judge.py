@@ -1,0 +1,198 @@
+"""From a run's state to a decision, without threads: fit, forecast, decide.
+
+The forecast of the end comes from the best-informed source there is: a law that was given; finished
+siblings that passed this place (`forecast.transfer`); a law over the settings in which siblings
+differ; the run's own curve.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from unsl_tracking.decide import Decision, Evidence, StopRule, decide_stop
+from unsl_tracking.decide.evidence import Mode
+from unsl_tracking.errors import AxisError, DataError, TooLittleEvidence
+from unsl_tracking.forecast import FittedLaw, Forecast, fit
+from unsl_tracking.forecast.metric_scale import MetricScale
+from unsl_tracking.forecast.transfer import Curve, transfer
+from unsl_tracking.live.siblings import RUN, Group
+from unsl_tracking.live.state import RunState
+
+THIS_RUN = "this run"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What is asked of a run. Checked when made.
+
+    `horizon` maps axes to where the run ends, the axis along which it is seen first; `config` maps
+    further axes to this run's setting; `ceiling` as in `fit`.
+
+    Raises:
+        DataError: an argument breaks a rule.
+    """
+
+    metric: str
+    horizon: Mapping[str, float]
+    mode: Mode = "min"
+    config: Mapping[str, float] | None = None
+    stop: StopRule | None = None
+    ceiling: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.metric, str) or not self.metric:
+            raise DataError("a metric is a name", got=self.metric)
+        if self.mode not in ("min", "max"):
+            raise DataError('mode must be "min" or "max"', got=self.mode)
+        if self.stop is not None and not isinstance(self.stop, StopRule):
+            raise DataError("stop is a StopRule", got=self.stop)
+        horizon = _positive("horizon", self.horizon)
+        if not horizon:
+            raise DataError('a horizon names an axis, like {"step": 100_000}', got=self.horizon)
+        config = _positive("config", self.config or {})
+        if twice := sorted({*horizon} & {*config}):
+            raise DataError("an axis is in the horizon or in the config, not in both", got=twice)
+        if self.metric in {*horizon, *config}:
+            raise DataError("the metric is no axis of its own forecast", got=self.metric)
+        object.__setattr__(self, "horizon", horizon)
+        object.__setattr__(self, "config", config)
+        MetricScale.for_metric(self.mode, self.ceiling, np.empty(0), self.metric)
+
+    @property
+    def along(self) -> str:
+        """The axis along which the run is seen."""
+        return next(iter(self.horizon))
+
+    @property
+    def rule(self) -> StopRule:
+        """The stop rule, or the default one."""
+        return self.stop or StopRule()
+
+    def new_state(self) -> RunState:
+        """The state of a run that has logged nothing."""
+        return RunState(tuple(self.horizon), keep=max(self.rule.patience, 8))
+
+    def diverged(self, state: RunState, previous: Decision | None) -> Decision | None:
+        """A decision to stop that needs no forecast, or None. Cheap."""
+        decision = decide_stop(self.rule, self._evidence(state), previous=previous)
+        return None if decision.verdict == "waiting" else decision
+
+    def decide(self, state: RunState, group: Group, previous: Decision | None = None) -> Decision:
+        """Fit, forecast and decide. Too little evidence is a decision to wait, never an error."""
+        forecast, why = None, "there is no forecast yet"
+        try:
+            forecast = self.forecast(state, group)
+        except (TooLittleEvidence, DataError) as error:
+            why = str(error).rstrip(".")
+        return decide_stop(
+            self.rule,
+            self._evidence(state),
+            forecast=forecast,
+            finals=group.finals(self.along, self.metric),
+            previous=previous,
+            no_forecast=why,
+        )
+
+    def forecast(self, state: RunState, group: Group) -> Forecast:
+        """The forecast at the horizon. Raises as `fit` and `FittedLaw.predict`."""
+        own = state.frame(self.metric)
+        if group.law is not None:
+            return self._from_law(group.law, own)
+        scale = MetricScale.for_metric(
+            self.mode, self.ceiling, own[self.metric].to_numpy(dtype=float), self.metric
+        )
+        end = pd.DataFrame({name: [value] for name, value in self.horizon.items()})
+        if len(own):
+            curve = Curve(own[self.along].to_numpy(), scale.to_log(own[self.metric].to_numpy()))
+            curves = group.curves(self.along, self.metric, scale)
+            if (found := transfer(curve, curves, end, scale, self.metric)) is not None:
+                return found
+        settings = group.varying(list(self.config or {}))
+        if group.frame is not None and settings:
+            return self._from_settings(own, group.frame, settings)
+        law = self._fit(own, self._axes(own))
+        return law.predict({name: self.horizon[name] for name in law.axes})
+
+    def _from_law(self, law: FittedLaw, own: pd.DataFrame) -> Forecast:
+        known = {**(self.config or {}), **self.horizon}
+        if missing := [name for name in law.axes if name not in known]:
+            raise AxisError(
+                f"the law is over {', '.join(law.axes)}: horizon or config gives each",
+                got=sorted(known),
+                next_step=f"Add {', '.join(missing)}.",
+            )
+        rows = own.rename(columns={self.metric: law.value}).assign(
+            **{name: known[name] for name in law.axes if name not in self.horizon}
+        )
+        if law.run is not None:
+            rows[law.run] = THIS_RUN
+        # A shallow copy: `update` replaces what a law holds and changes nothing in it.
+        mine = copy.copy(law)
+        if len(rows) and self.along in law.axes:
+            mine.update(rows)
+        return mine.predict({name: known[name] for name in law.axes})
+
+    def _from_settings(
+        self, own: pd.DataFrame, frame: pd.DataFrame, settings: list[str]
+    ) -> Forecast:
+        mine = {name: (self.config or {})[name] for name in settings}
+        axes = [*(name for name in self.horizon if name in frame), *settings]
+        rows = own.assign(**mine, **{RUN: THIS_RUN})
+        together = pd.concat([frame[frame[self.along] > 0], rows], ignore_index=True)
+        law = self._fit(together, axes, run=RUN)
+        return law.predict({name: {**mine, **self.horizon}[name] for name in axes})
+
+    def _axes(self, own: pd.DataFrame) -> list[str]:
+        """The axis along, and others that say something else (their ratio to it changes)."""
+        axes = [self.along]
+        for name in list(self.horizon)[1:]:
+            ratio = np.log(own[name].to_numpy() / own[self.along].to_numpy())
+            if len(own) and np.ptp(ratio) > 0.05:
+                axes.append(name)
+        return axes
+
+    def _fit(self, rows: pd.DataFrame, axes: list[str], run: str | None = None) -> FittedLaw:
+        return fit(
+            rows,
+            axes,
+            self.metric,
+            mode=self.mode,
+            run=run,
+            ceiling=self.ceiling,
+            seed=self.seed,
+        )
+
+    def _evidence(self, state: RunState) -> Evidence:
+        own = state.curves[""].to_frame()
+        return Evidence(
+            self.mode,
+            own["step"].to_numpy(),
+            own["value"].to_numpy(),
+            tuple(state.recent),
+            state.points,
+            state.at,
+            state.at / self.horizon[self.along],
+        )
+
+
+def failed(previous: Decision | None, error: Exception, at: float) -> Decision:
+    """The decision where forecasting broke: wait, and keep the count."""
+    reason = f"The forecast failed ({type(error).__name__}); training goes on."
+    return replace(previous or Decision("waiting"), verdict="waiting", reason=reason, at=at)
+
+
+def _positive(what: str, given: object) -> dict[str, float]:
+    if not isinstance(given, Mapping):
+        raise DataError(f"{what} maps names to numbers", got=given)
+    for name, value in given.items():
+        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not isinstance(name, str) or not number or not 0 < float(value) < math.inf:
+            raise DataError(f"{what} maps names to positive numbers", got={name: value})
+    return {str(name): float(value) for name, value in given.items()}
