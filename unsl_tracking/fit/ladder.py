@@ -75,6 +75,7 @@ def _one_axis(axis: str, n_points: int) -> list[Rung]:
         (zoo.bnsl(axis, 1), 1.0),
     ]
     rungs = [Rung(form, share, window) for form, share in forms for window in _WINDOWS]
+    rungs.append(Rung(zoo.power_law([axis]), 0.5))  # the only one that ends nowhere
     twice_broken = zoo.bnsl(axis, 2)  # falls, rises and falls again: double descent
     return [*rungs, Rung(twice_broken)] if n_points >= len(twice_broken.parameters) else rungs
 

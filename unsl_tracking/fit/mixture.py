@@ -3,7 +3,7 @@
 A weight is share · (e² + (σ/2)²)^(−POWER/2) with e the geometric mean over origins of the error on
 the next larger points, later origins counting more, and σ the typical residual: forms whose errors
 differ by less than the noise are not told apart. Forms by which more scale does harm beyond the
-data keep a quarter of their share.
+data keep half of their share.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 _POWER = 2.0
 _RECENCY = 0.8  # an origin counts this much of the next later one
-_RISING = 0.25  # share left to a form that rises with scale beyond the data
+_RISING = 0.5  # share left to a form that rises with scale beyond the data
 _AHEAD, _FLAT = 2.0, 0.005  # e-folds beyond the largest point; ln y that counts as no rise
 _NEGLIGIBLE = 0.01  # share of the heaviest component below which a component is dropped
 _UNSCORED = 0.1  # error assumed of a form that no origin could score
@@ -76,6 +76,12 @@ class Mixture:
         contrasts = self.directions.min(axis=1) < 0.0  # more seen for the same unique data
         excess = self._excess(log_x)[:, contrasts]
         return np.asarray(excess.max(axis=1, initial=0.0), dtype=float)
+
+    def past_own_span(self, log_x: Array) -> Array:
+        """How much farther beyond the data points lie than the data reach themselves (n,)."""
+        spans = np.abs(self.directions) @ (self.highest - self.lowest)
+        past = self._excess(log_x) - spans
+        return np.asarray(np.maximum(past.max(axis=1), 0.0), dtype=float)
 
     def _excess(self, log_x: Array) -> Array:
         return np.asarray(np.maximum(log_x @ self.directions.T - self.reached, 0.0), dtype=float)
