@@ -77,10 +77,10 @@ class Mixture:
         excess = self._excess(log_x)[:, contrasts]
         return np.asarray(excess.max(axis=1, initial=0.0), dtype=float)
 
-    def past_own_span(self, log_x: Array) -> Array:
-        """How much farther beyond the data points lie than the data reach themselves (n,)."""
+    def past_half_span(self, log_x: Array) -> Array:
+        """How much farther beyond the data points lie than half of what the data span (n,)."""
         spans = np.abs(self.directions) @ (self.highest - self.lowest)
-        past = self._excess(log_x) - spans
+        past = self._excess(log_x) - 0.5 * spans
         return np.asarray(np.maximum(past.max(axis=1), 0.0), dtype=float)
 
     def _excess(self, log_x: Array) -> Array:

@@ -34,9 +34,9 @@ SHORTEST = 0.3
 # ln y per e-fold of repetitions beyond those observed: overfitting begins without a warning, and
 # what was seen before it says nothing of when.
 OVERFITTING = 0.06
-# ln y per e-fold that a point lies farther beyond the data than the data span themselves: about the
-# spread of exponents that such data cannot tell apart from a curve that bends.
-UNSEEN = 0.12
+# ln y per e-fold that a point lies farther beyond the data than half of what the data span: about
+# the spread of exponents that such data cannot tell apart from a curve that bends.
+UNSEEN = 0.18
 KEPT_APART = 0.5  # of the distance between a member's mean and the average
 _UNSCORED_ERROR = 0.1  # where no origin could be scored: too few points
 _BISECTIONS = 60
@@ -84,7 +84,7 @@ def predictive(mixture: Mixture, log_x: Array) -> Predictive:
     error = mixture.width * width * (typical_error(known) if known else _UNSCORED_ERROR)
     unit = mixture.horizon if mixture.horizon > 0.0 else 1.0
     growth = np.maximum(mixture.beyond(log_x) / unit, SHORTEST) ** GROWTH
-    surprise = OVERFITTING * mixture.more_repeated(log_x) + UNSEEN * mixture.past_own_span(log_x)
+    surprise = OVERFITTING * mixture.more_repeated(log_x) + UNSEEN * mixture.past_half_span(log_x)
     weight, mean, sd = [], [], []
     for member in mixture.members:
         centre, variance = member.component.predict(log_x)
