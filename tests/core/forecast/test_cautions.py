@@ -125,21 +125,21 @@ def test_a_hyperbreak_on_two_axes_with_one_run_beyond_is_warned_about() -> None:
     assert warning.value == 1.0
 
 
-def a_line_or_a_limit(log10_step: float) -> ut.Forecast:
-    """Noisy points over a decade: whether the fall ends is open, and matters a decade further."""
-    table = power(30, noise=0.01, decades=1.0)
-    law = fit(table, zoo.power_law(["step"]), zoo.saturating("step"))
+def a_limit_or_a_break(log10_step: float) -> ut.Forecast:
+    """Three decades: whether the fall ends or breaks is open, and matters a decade further."""
+    table = power(40, noise=0.005, decades=3.0)
+    law = fit(table, zoo.limited(["step"]), zoo.bnsl("step", 1))
     return law.predict({"step": 10.0**log10_step})
 
 
 def test_forms_that_part_ways_disagree() -> None:
-    (warning,) = [w for w in a_line_or_a_limit(4.0).warnings if w.code == "forms_disagree"]
+    (warning,) = [w for w in a_limit_or_a_break(6.5).warnings if w.code == "forms_disagree"]
     assert warning.value is not None
     assert warning.value > 1.0
 
 
 def test_forms_that_differ_by_less_than_their_uncertainty_agree() -> None:
-    assert "forms_disagree" not in codes(a_line_or_a_limit(3.2))
+    assert "forms_disagree" not in codes(a_limit_or_a_break(5.2))
 
 
 def test_a_small_difference_is_no_disagreement() -> None:
