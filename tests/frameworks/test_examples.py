@@ -14,12 +14,14 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "frameworks").glob("
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_runs(example: Path, tmp_path: Path) -> None:
+    # mlflow.set_experiment, called by another test, leaves its choice in the environment.
+    outside = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_EXPERIMENT")}
     done = subprocess.run(
         [sys.executable, str(example)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_DEDUP_LOGS": "0"},
+        env={**outside, "OMP_NUM_THREADS": "1", "RAY_DEDUP_LOGS": "0"},
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
