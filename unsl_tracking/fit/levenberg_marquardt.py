@@ -58,10 +58,6 @@ class Problem:
     mean: Array
     sd: Array
 
-    def with_sigma(self, sigma: float | Array) -> Problem:
-        """The same problem at another noise level."""
-        return replace(self, sigma=sigma)
-
     def rows(self, rows: NDArray[np.intp]) -> Problem:
         """The problem of these rows of the batch."""
         return replace(

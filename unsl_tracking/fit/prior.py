@@ -57,7 +57,6 @@ class DataSummary:
     lowest: float  # ln of the lowest metric (a low quantile where there are many points)
     highest: float
     middle: float
-    z_sd: float  # root mean square of z over axes
     z_range: tuple[float, float]  # of the mean over axes
 
     @classmethod
@@ -68,7 +67,6 @@ class DataSummary:
             lowest=float(ln_y.min()),
             highest=float(ln_y.max()),
             middle=float(np.median(ln_y)),
-            z_sd=float(np.sqrt((z**2).mean())),
             z_range=(float(along.min()), float(along.max())),
         )
 

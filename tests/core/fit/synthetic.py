@@ -36,7 +36,7 @@ def drawn_from(form: Form, theta: Array, n: int = 60, noise: float = 0.0, seed: 
 
 def typical(form: Form, seed: int = 0) -> Array:
     """A parameter vector that the prior finds likely, with terms of comparable size."""
-    summary = DataSummary(lowest=0.0, highest=1.0, middle=0.5, z_sd=2.3, z_range=(-4.0, 4.0))
+    summary = DataSummary(lowest=0.0, highest=1.0, middle=0.5, z_range=(-4.0, 4.0))
     mean, sd = prior(form, summary)
     theta = mean + 0.3 * sd * np.random.default_rng(seed).normal(size=len(mean))
     for j, parameter in enumerate(form.parameters):
