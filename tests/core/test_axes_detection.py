@@ -69,6 +69,13 @@ def test_what_varies_between_runs_and_along_them_is_found(lab: Lab) -> None:
     assert "along the runs" in told(seen, "step").reason
 
 
+def test_the_range_that_is_told_is_that_of_all_rows(lab: Lab) -> None:
+    run = lab.tracker.new_run("e", params={"params": 1e6})
+    lab.tracker.log(run, "loss", [(1 + (s + 1) ** -0.3, s, s) for s in range(20_001)])
+    lab.tracker.finish(run)
+    assert told(lab.observe(), "step").reason == "varies along the runs from 1 to 2e+04"
+
+
 def test_numbers_written_as_text_are_axes(lab: Lab) -> None:
     for size in ("125M", "1.3B", " 7e9 "):
         lab.finish_with(1.0, params=size)
@@ -281,3 +288,13 @@ def test_metrics_to_read_are_the_metric_and_what_may_be_an_axis(lab: Lab) -> Non
     assert metrics_to_read(runs, "loss") == ("loss", "tokens_seen")
     assert metrics_to_read(runs, "loss", ["x=metric:grad_norm", "step"]) == ("loss", "grad_norm")
     assert metrics_to_read(runs, "loss", ["x=tokens_seen * 2"]) == ("loss", "tokens_seen")
+
+
+def test_what_is_a_param_and_a_config_value_is_told_once(lab: Lab) -> None:
+    for width in (64, 256, 1024):
+        run = lab.tracker.new_run("e", params={"width": width}, config={"width": width})
+        lab.tracker.log(run, "loss", [(1 / width, 0, 0)])
+    seen = lab.observe()
+    assert [each.name for each in seen.detections if "width" in each.name] == ["width"]
+    asked = lab.observe(axes=["size=config:width"])
+    assert asked.frame["size"].tolist() == [64, 256, 1024]

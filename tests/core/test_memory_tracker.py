@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from unsl_tracking.runs.memory import MemoryTracker
-from unsl_tracking.testing import TrackerContract
+from unsl_tracking.runs.verdict import Verdict
+from unsl_tracking.testing import TrackerContract, VerdictContract
 
 
-class TestMemoryTracker(TrackerContract):
+class TestMemoryTracker(TrackerContract, VerdictContract):
     @pytest.fixture
     def tracker(self) -> MemoryTracker:
         return MemoryTracker()
@@ -63,3 +64,19 @@ def test_several_threads_log_without_losing_rows() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
     assert len(tracker.history(tracker.runs("e"), ["loss"]).frame) == 80
+
+
+def test_a_verdict_moves_the_alias_of_the_models_that_the_runs_produced() -> None:
+    tracker = MemoryTracker()
+    first, second = (tracker.new_run("e", name=name) for name in "ab")
+    elsewhere = tracker.new_run("other")
+    for run in (first, second, elsewhere):
+        tracker.register_model("model", run)
+    tracker.register_model("another", elsewhere)
+    go, no_go = (Verdict(word, {"unsl.gate": word}) for word in ("GO", "NO-GO"))
+    assert tracker.set_verdict("e", [first, second], go) == ("e", "model:2")
+    assert tracker.model_aliases("model") == {"unsl-go": 2}
+    tracker.set_verdict("e", [first], no_go)
+    assert tracker.model_aliases("model") == {"unsl-no-go": 1}
+    assert tracker.model_aliases("another") == {}
+    assert tracker.experiment_tags("e") == {"unsl.gate": "NO-GO"}

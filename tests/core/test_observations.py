@@ -337,6 +337,29 @@ def test_without_an_axis_along_the_run_its_last_row_is_taken_and_said() -> None:
     assert "only its last row" in seen.notes[0]
 
 
+@pytest.mark.parametrize("status", ["FAILED", "KILLED", "RUNNING"])
+def test_a_run_that_did_not_finish_has_no_end_at_the_scale_it_was_planned_for(status: str) -> None:
+    runs = [
+        Run(id=name, status=state, params={"total_tokens": tokens})
+        for name, state, tokens in (
+            ("a", "FINISHED", "1e8"),
+            ("b", "FINISHED", "1e9"),
+            ("c", status, "1e10"),
+        )
+    ]
+    frame = history({"a": curve(3.0, 2.0), "b": curve(2.0, 1.0), "c": curve(4.0, 3.9)})
+    seen = observe(runs, frame, "loss", axes=["total_tokens"])
+    assert seen.frame["run_id"].tolist() == ["a", "b"]
+    (lost,) = seen.dropped
+    assert (lost.run_id, lost.rows) == ("c", 2)
+    assert lost.reason.startswith("the run did not finish, and no axis says how far it came")
+
+
+def test_where_no_run_finished_all_of_them_count() -> None:
+    frame = history({"a": curve(3.0, 2.0), "b": curve(2.0, 1.0)})
+    assert len(observe(two_runs(), frame, "loss", axes=["params"]).frame) == 2
+
+
 def test_long_curves_become_buckets_that_count_every_row() -> None:
     steps = np.arange(1, 20_001)
     frame = pd.concat(
@@ -357,6 +380,17 @@ def test_long_curves_become_buckets_that_count_every_row() -> None:
     a = seen.frame[seen.frame["run_id"] == "a"]
     np.testing.assert_allclose(a["loss"], 3.0 * a["step"] ** -0.25, rtol=1e-3)
     assert a["step"].is_monotonic_increasing
+
+
+def test_a_constant_of_a_run_stays_one_to_the_digit_in_the_buckets_of_a_long_curve() -> None:
+    steps = np.arange(1, 2_001)
+    frame = pd.DataFrame(
+        {"metric": "loss", "step": steps, "timestamp": steps, "value": 3.0 * steps**-0.25}
+    )
+    runs = [Run(id=f"r{n}", params={"n_params": str(n)}) for n in (4718592, 56623104, 679477248)]
+    history = pd.concat(frame.assign(run_id=run.id) for run in runs)
+    seen = observe(runs, history, "loss", axes=["n_params", "step"])
+    assert set(seen.frame["n_params"]) == {4718592.0, 56623104.0, 679477248.0}
 
 
 @settings(max_examples=40)

@@ -10,6 +10,7 @@ from unsl_tracking.fit.mixture import Mixture as Mixture
 from unsl_tracking.fit.mixture import typical_error as typical_error
 from unsl_tracking.fit.points import Points as Points
 from unsl_tracking.fit.points import size_of as size_of
+from unsl_tracking.fit.refresh import refresh as refresh
 from unsl_tracking.fit.search import search as search
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Rung",
     "fit_component",
     "ladder",
+    "refresh",
     "search",
     "size_of",
     "typical_error",

@@ -168,14 +168,16 @@ def _fit_together(
         residuals = log_value(form, theta[:, 0], points.log_x, centre) - points.ln_y
         if number < len(_ROUNDS) - 1:
             sigma = np.array(
-                [_noise(r[s], points.weight[s]) for r, s in zip(residuals, seen, strict=True)]
+                [noise_of(r[s], points.weight[s]) for r, s in zip(residuals, seen, strict=True)]
             )
     hessians = gauss_newton(replace(problem, sigma=sigma[:, None]), theta[:, 0])
     return [
         Component(
             form=form,
             theta=theta[k, 0],
-            covariance=_covariance(hessians[k], sd[k], _inflation(residuals[k][s], points.size[s])),
+            covariance=covariance_of(
+                hessians[k], sd[k], inflation_of(residuals[k][s], points.size[s])
+            ),
             sigma=float(sigma[k]),
             centre=centre,
             prior_sd=sd[k],
@@ -215,7 +217,7 @@ def _thinned(problem: Problem, points: Points) -> Problem:
     )
 
 
-def _noise(residuals: Array, weight: Array) -> float:
+def noise_of(residuals: Array, weight: Array) -> float:
     """Standard deviation of the residuals of a point of weight 1, outliers clipped."""
     size = np.abs(residuals) * np.sqrt(weight)
     clip = _CLIP * float(np.median(size)) / _MAD + 1e-12
@@ -223,7 +225,7 @@ def _noise(residuals: Array, weight: Array) -> float:
     return float(np.sqrt(total / (len(size) + _PRIOR_COUNT)))
 
 
-def _inflation(residuals: Array, size: Array) -> float:
+def inflation_of(residuals: Array, size: Array) -> float:
     """How many times fewer independent points there are than points."""
     if len(size) < _FEWEST_FOR_AUTOCORRELATION:
         return 1.0
@@ -235,7 +237,7 @@ def _inflation(residuals: Array, size: Array) -> float:
     return (1.0 + r) / (1.0 - r)
 
 
-def _covariance(hessian: Array, prior_sd: Array, inflation: float) -> Array:
+def covariance_of(hessian: Array, prior_sd: Array, inflation: float) -> Array:
     """Inverse of the Hessian whose data part counts 1/inflation as much."""
     units = prior_sd[:, None] * prior_sd  # in units of the prior nothing is badly conditioned
     identity = np.eye(len(prior_sd))

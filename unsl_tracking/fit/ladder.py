@@ -22,12 +22,14 @@ _POINTS_PER = 1.0  # points per parameter below which a form is not tried; the p
 class Roles:
     """What the axes are: names in the order of the columns.
 
-    `repeated` is (tokens seen, unique tokens) where data are repeated, else None.
+    `repeated` is (tokens seen, unique tokens) where data are repeated, else None. `unscheduled`
+    marks a curve along the steps of a run whose learning rate may still change.
     """
 
     scale: tuple[str, ...]
     hyper: tuple[str, ...] = ()
     repeated: tuple[str, str] | None = None
+    unscheduled: bool = False
 
     @property
     def axes(self) -> tuple[str, ...]:

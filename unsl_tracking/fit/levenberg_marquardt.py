@@ -108,6 +108,23 @@ def solve(problem: Problem, starts: Array, *, steps: int = 60, tolerance: float 
     return Solution(theta, cost, converged, taken)
 
 
+def one_step(problem: Problem, theta: Array) -> tuple[Array, Array, Array]:
+    """One step (B, p) from rows near their optimum; the cost (B,) and the Hessian before it."""
+    cost, gradient, hessian = _linearise(problem, theta)
+    damping = np.full(len(theta), _FIRST_DAMPING)
+    return theta + _step(problem.sd, gradient, hessian, damping), cost, hessian
+
+
+def cost_of(problem: Problem, theta: Array, ln_y: Array) -> Array:
+    """The cost (B,) of parameters whose ln y (B, n) is known already; inf where it overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = np.abs((ln_y - problem.ln_y) / np.asarray(problem.sigma))
+        quadratic = np.minimum(size, HUBER)
+        cost = (problem.weight * quadratic * (size - 0.5 * quadratic)).sum(1)
+        cost += 0.5 * (((theta - problem.mean) / problem.sd) ** 2).sum(1)
+    return np.where(np.isfinite(cost), cost, np.inf)
+
+
 def gauss_newton(problem: Problem, theta: Array) -> Array:
     """Gauss-Newton Hessian (B, p, p) of the cost, prior included."""
     return _linearise(problem, theta)[2]

@@ -65,7 +65,9 @@ class Mixture:
     scale: NDArray[np.bool_]
     directions: Array  # (d, m) ways to go beyond the data: to larger sizes, along each axis, …
     reached: Array  # (d,) how far the data go in each direction
+    steepness: float  # how far ln y ranges per e-fold of size that the data span
     width: float = 1.0  # factor on the origin errors in intervals, learned from a backtest
+    unscheduled: bool = False  # along the steps of a run whose learning rate may still change
 
     def beyond(self, log_x: Array) -> Array:
         """How far points (n, m) lie beyond the data in any direction (n,), e-folds, at least 0."""
@@ -119,7 +121,14 @@ def weigh(
         scale=points.scale,
         directions=directions,
         reached=(points.log_x @ directions.T).max(axis=0),
+        steepness=steepness(points),
     )
+
+
+def steepness(points: Points) -> float:
+    """Range of ln y over the e-folds of size that the points span; infinite over no size at all."""
+    span = float(np.ptp(points.size))
+    return float(np.ptp(points.ln_y)) / span if span > 0.0 else np.inf
 
 
 def _trust(component: Component, points: Points) -> float:

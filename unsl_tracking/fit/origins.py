@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 # Shares of the points at which an origin is put, the largest first.
 _QUANTILES = (0.85, 0.7, 0.55, 0.4)
 _FEWEST_BELOW = 5
+# e-folds within which points are of one size: budgets are meant to be equal and are logged with
+# rounding errors. Without it an origin between two such points is scored on its own budget.
+_TIE = 0.01
 _REACH = 0.3  # of the range of sizes: how far above its origin a point still counts as next
 
 
@@ -44,11 +47,12 @@ def rolling_origins(points: Points, *, along: Array | None = None) -> list[Origi
     found: list[Origin] = []
     taken: set[int] = set()
     for quantile in _QUANTILES:
-        cut = float(np.quantile(size, quantile, method="lower"))
+        lower = float(np.quantile(size, quantile, method="lower"))
+        cut = float(size[size <= lower + _TIE].max())
         below = size <= cut
         above = (size > cut) & (size <= cut + reach)
         if not above.any() and not below.all():
-            above = size == size[~below].min()
+            above = ~below & (size <= size[~below].min() + _TIE)
         if below.sum() < _FEWEST_BELOW or not above.any() or int(below.sum()) in taken:
             continue
         taken.add(int(below.sum()))

@@ -76,7 +76,8 @@ def prior(
 ) -> tuple[Array, Array]:
     """Means and standard deviations (p,) of the form's parameters."""
     settings = settings or PriorSettings()
-    pairs = [_of_kind(p, form, data, settings) for p in form.parameters]
+    summed = sum(p.kind == "log_scale" for p in form.parameters)
+    pairs = [_of_kind(p, summed, data, settings) for p in form.parameters]
     return np.array([n.mean for n in pairs]), np.array([n.sd for n in pairs])
 
 
@@ -88,10 +89,10 @@ def starts(mean: Array, sd: Array, count: int, rng: np.random.Generator) -> Arra
 
 
 def _of_kind(
-    parameter: Parameter, form: Form, data: DataSummary, settings: PriorSettings
+    parameter: Parameter, summed: int, data: DataSummary, settings: PriorSettings
 ) -> Normal:
+    """The prior of one parameter of a form whose sum has this many terms."""
     low, high = data.z_range
-    summed = sum(p.kind == "log_scale" for p in form.parameters)
     match parameter.kind:
         case "log_scale":
             return Normal(data.middle - np.log(summed), settings.log_scale_sd)

@@ -7,7 +7,7 @@ fits below that origin only, for the fit to all points would show it what lies a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def search(
     settings: PriorSettings | None = None,
 ) -> Mixture:
     """Fit the ladder (or the given rungs) to the points and weigh it."""
-    tried = _in_window(rungs or ladder(roles, len(points)), points)
+    tried = _inwindow_of(rungs or ladder(roles, len(points)), points)
     origins = rolling_origins(points)
     directions = [points.scale.astype(float), *np.eye(len(points.axes))[points.scale]]
     if roles.repeated is not None:
@@ -59,7 +59,8 @@ def search(
     fitted: list[Fitted] = []
     for form in dict.fromkeys(rung.form for rung in tried):
         fitted += _fit_form(state, form, [rung for rung in tried if rung.form == form])
-    return weigh(fitted, points, origins, np.stack(directions))
+    mixture = weigh(fitted, points, origins, np.stack(directions))
+    return replace(mixture, unscheduled=roles.unscheduled)
 
 
 def _repeats(points: Points, seen: str, unique: str) -> Array:
@@ -71,7 +72,7 @@ def _repeats(points: Points, seen: str, unique: str) -> Array:
 def _fit_form(state: _Search, form: Form, rungs: list[Rung]) -> list[Fitted]:
     """All windows of one form: to all the points, then below every origin."""
     points, origins = state.points, state.origins
-    whole = [_window(rung, points) for rung in rungs]
+    whole = [window_of(rung, points) for rung in rungs]
     below = [_below(rung, points, origin) for rung in rungs for origin in origins]
     warm = _simpler(state, form, len(rungs) + len(below))
     best = _fit(state, form, whole, warm[: len(rungs)], _STARTS)
@@ -118,7 +119,7 @@ def _simpler(state: _Search, form: Form, count: int) -> Array:
 def _below(rung: Rung, points: Points, origin: Origin) -> Mask:
     """What the rung sees of the points below the origin."""
     part = origin.below.copy()
-    part[origin.below] = _window(rung, points[origin.below])
+    part[origin.below] = window_of(rung, points[origin.below])
     return part
 
 
@@ -127,7 +128,7 @@ def _error(fit: Component, points: Points, origin: Origin) -> Array:
     return error
 
 
-def _window(rung: Rung, points: Points) -> Mask:
+def window_of(rung: Rung, points: Points) -> Mask:
     """The points that a rung sees; all of them where its window holds too few."""
     size = points.size
     if rung.window is None:
@@ -136,6 +137,6 @@ def _window(rung: Rung, points: Points) -> Mask:
     return inside if inside.sum() >= _FEWEST_IN_WINDOW else np.ones(len(points), dtype=bool)
 
 
-def _in_window(rungs: list[Rung], points: Points) -> list[Rung]:
+def _inwindow_of(rungs: list[Rung], points: Points) -> list[Rung]:
     """Drop windows that hold everything, or too little: they repeat the rung without a window."""
-    return [r for r in rungs if r.window is None or not _window(r, points).all()]
+    return [r for r in rungs if r.window is None or not window_of(r, points).all()]

@@ -8,26 +8,21 @@ also where the law was recalibrated, for that width was learned from the very ro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unsl_tracking.errors import DataError, TooLittleEvidence
-from unsl_tracking.fit import Rung, search
-from unsl_tracking.forecast.forecast import LEVELS, Forecast
-from unsl_tracking.forecast.predictive import predictive
+from unsl_tracking.errors import DataError
+from unsl_tracking.forecast.forecast import LEVELS
 from unsl_tracking.forecast.recalibration import unit_weights, weighted_quantile, width_factor
-from unsl_tracking.forecast.replay import Design, History, Plan, Replay, Skipped, plan
-from unsl_tracking.forecast.scoring import crps, log_score
-from unsl_tracking.forecast.table import roles_of
+from unsl_tracking.forecast.replay import Design, Skipped
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 SCHEMA: Final = "unsl_tracking/backtest"
 SCHEMA_VERSION: Final = 1
@@ -210,77 +205,6 @@ def bin_names() -> list[str]:
     """Names of all bins of decades beyond the data, the nearest first."""
     between = [f"{a:g} to {b:g}" for a, b in pairwise(EDGES)]
     return [f"up to {EDGES[0]:g}", *between, f"over {EDGES[-1]:g}"]
-
-
-def backtest(
-    history: History,
-    *,
-    origins: int | None = None,
-    design: Design | None = None,
-    progress: Progress | None = None,
-) -> Backtest:
-    """Replay a history; `FittedLaw.backtest` says what the arguments mean."""
-    if origins is not None and (type(origins) is not int or origins < 1):
-        raise DataError("the number of origins is an integer ≥ 1", got=origins)
-    if design not in (None, *get_args(Design)):
-        raise DataError("a backtest goes by size or by runs", got=design)
-    planned = plan(history, design, origins)
-    if not planned.replays:
-        raise _nothing(history, planned)
-    parts = []
-    for done, replay in enumerate(planned.replays, start=1):
-        parts.append(_scored(history, replay))
-        if progress is not None:
-            progress(done, len(planned.replays))
-    return Backtest(
-        metric=history.value,
-        mode=history.metric.mode,
-        axes=tuple(history.names),
-        design=planned.design,
-        frame=pd.concat(parts, ignore_index=True),
-        skipped=planned.skipped,
-    )
-
-
-def _scored(history: History, replay: Replay) -> pd.DataFrame:
-    """The rows of `Backtest.frame` of one replay."""
-    points = history.points(replay.seen)
-    rungs = [Rung(f) for f in history.forms] if history.forms else None
-    roles = roles_of(history.axes, points)
-    mixture = search(points, roles, seed=history.seed, rungs=rungs)
-    rows = history.data[replay.scored]
-    places = rows[history.names].reset_index(drop=True)
-    log_x = history.log_x[replay.scored]
-    actual = rows[history.value].to_numpy(dtype=float)
-    distribution = predictive(mixture, log_x)
-    forecast = Forecast(places, history.value, distribution, history.metric, (), single=False)
-    told = forecast.to_frame()
-    outcome = history.metric.to_log(actual)
-    horizon = mixture.beyond(log_x)
-    told.insert(len(history.names), "actual", actual)
-    told["pit"] = forecast.cdf(actual)
-    told["horizon"] = horizon
-    told["decades"] = horizon / math.log(10.0)
-    told["ln_error"] = distribution.quantile(0.5) - outcome
-    told["log_score"] = log_score(distribution, outcome)
-    told["crps"] = crps(distribution, outcome)
-    run = [None] * len(rows) if history.run is None else rows[history.run].tolist()
-    first = {"unit": replay.unit, "origin": replay.origin, "seen": len(points), "run": run}
-    return pd.concat([pd.DataFrame(first, index=told.index), told], axis=1)
-
-
-def _nothing(history: History, planned: Plan) -> TooLittleEvidence:
-    data, run = history.data, history.run
-    return TooLittleEvidence(
-        f"a backtest of {history.value} needs data that could have been forecast from a part",
-        known={
-            "points": len(data),
-            "runs": None if run is None else int(data[run].nunique()),
-            "tried": [f"{s.name}: {s.reason}" for s in planned.skipped],
-        },
-        got=f"{len(planned.skipped)} origins with too little below them",
-        next_step="Add runs at other scales, or log more checkpoints.",
-    )
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsl_tracking.fit import Component, Mixture
-from unsl_tracking.forecast.predictive import KEPT_APART
+from unsl_tracking.forecast.predictive import KEPT_APART, SCHEDULE
 from unsl_tracking.law import BrokenPowerLaw, evaluate
 
 Array = NDArray[np.float64]
@@ -46,6 +46,7 @@ def about_fit(mixture: Mixture, axes: tuple[str, ...], log_x: Array) -> list[For
         *_noise(mixture),
         *_unidentified(mixture),
         *_unseen_breaks(mixture, log_x),
+        *_schedule(mixture),
     ]
 
 
@@ -87,6 +88,16 @@ def _disagreement(mixture: Mixture, mean: Array, sd: Array) -> Iterator[Forecast
             "forms that have forecast about equally well so far scatter by "
             f"{np.expm1(apart[worst]):.0%} here, {ratio:.1f} times their own uncertainty",
             value=round(ratio, 3),
+        )
+
+
+def _schedule(mixture: Mixture) -> Iterator[ForecastWarning]:
+    if mixture.unscheduled:
+        yield ForecastWarning(
+            "schedule_unknown",
+            "a curve along steps does not say how its learning rate goes on; the interval is "
+            f"wider by {SCHEDULE:.1%}, and a decay of it that is still to come lowers the end",
+            value=SCHEDULE,
         )
 
 
@@ -160,14 +171,42 @@ def _unseen_breaks(mixture: Mixture, log_x: Array) -> Iterator[ForecastWarning]:
 
 def _fewest_beyond(term: BrokenPowerLaw, theta: Array, component: Component, log_x: Array) -> int:
     """The smallest number of points on either side of any hyperbreak of the term."""
+    fewest = len(log_x)
+    for past in _past_breaks(term, theta, component, log_x):
+        fewest = min(fewest, int(past.sum()), int((~past).sum()))
+    return fewest
+
+
+def weight_past_unseen_breaks(mixture: Mixture, log_x: Array, at: Array) -> float:
+    """Weight of the members for which `at` (m,) lies past a hyperbreak that the data have not seen.
+
+    That is: on a side of it where at most one of the observations log_x (n, m) lies. What such a
+    member says there is a guess.
+    """
+    return float(sum(m.weight for m in mixture.members if _guesses(m.component, log_x, at)))
+
+
+def _guesses(component: Component, log_x: Array, at: Array) -> bool:
+    everything = np.vstack([log_x, at])
+    for term, where in zip(component.form.terms, component.form.slices, strict=True):
+        if not isinstance(term, BrokenPowerLaw) or not term.breaks:
+            continue
+        for past in _past_breaks(term, component.theta[where], component, everything):
+            if (past[:-1] == past[-1]).sum() < _FEW_BEYOND:
+                return True
+    return False
+
+
+def _past_breaks(
+    term: BrokenPowerLaw, theta: Array, component: Component, log_x: Array
+) -> Iterator[NDArray[np.bool_]]:
+    """Per hyperbreak of the term, which of the points (n,) lie past it."""
     columns = [component.form.axes.index(a) for a in term.axes]
     z = (log_x - component.centre)[:, columns]
     m = len(columns)
-    at, fewest = 1 + m, len(z)
+    at = 1 + m
     for _ in range(term.breaks):
         along = z @ theta[at : at + m] if m > 1 else z[:, 0]
         at += m if m > 1 else 0
-        past = int((along > theta[at]).sum())
-        fewest = min(fewest, past, len(z) - past)
+        yield along > theta[at]
         at += 3
-    return fewest

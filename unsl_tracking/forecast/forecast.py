@@ -22,6 +22,28 @@ class Forecast:
 
     Results are numbers when the forecast was asked for one point given as numbers, arrays (n,)
     otherwise. Intervals are of a new observation: they include the noise of a single run.
+
+    Examples:
+        >>> forecast = law.predict({"params": 7e9, "tokens": 1.4e11})
+        >>> low, high = forecast.interval(0.8)
+        >>> low < forecast.median < high
+        True
+        >>> round(forecast.cdf(high) - forecast.cdf(low), 6)
+        0.8
+        >>> forecast.prob_better_than(low) < 0.11
+        True
+        >>> forecast.quantile([0.1, 0.5, 0.9]).shape
+        (3,)
+        >>> forecast.sample(1000, seed=0).shape
+        (1000,)
+
+        Several points at once:
+
+        >>> several = law.predict({"params": [1e9, 7e9], "tokens": [2e10, 1.4e11]})
+        >>> several.median.shape
+        (2,)
+        >>> list(several.to_frame())[:4]
+        ['params', 'tokens', 'median', 'lo50']
     """
 
     def __init__(
@@ -103,12 +125,42 @@ class Forecast:
         below = np.asarray(self.cdf(target))
         return self._plain(below if self._scale.mode == "min" else 1.0 - below)
 
+    def expected_gain(self, value: float) -> Any:
+        """E[max(ln(e / E), 0)]: by how much, in ln of the error, it is expected to beat a value.
+
+        The error is the metric itself for "min", and the ceiling minus it for "max". Infinite for
+        a value that everything beats, 0 for one that nothing can beat.
+        """
+        error = value if self._scale.ceiling is None else self._scale.ceiling - value
+        if not 0.0 < error < np.inf:
+            found = np.full(len(self), np.inf if error > 0.0 else 0.0)
+        else:
+            found = self._predictive.expected_below(float(np.log(error)))
+        return self._plain(found[0] if self._single else found)
+
     def sample(self, n: int, seed: int = 0) -> Array:
         """Draws (n,) for one point, (n, points) for several; the same for the same seed."""
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
             raise DataError("the number of draws is an integer ≥ 0", got=n)
         draws = self._scale.from_log(self._predictive.sample(n, np.random.default_rng(seed)))
         return draws[:, 0] if self._single else draws
+
+    def spread_by(self, factor: float) -> Forecast:
+        """The same medians, with intervals of ln error (y, or ceiling − y) `factor` times as wide.
+
+        Raises:
+            DataError: the factor is not a positive number.
+        """
+        if not 0.0 < float(factor) < np.inf:
+            raise DataError("the factor on a forecast's width is a positive number", got=factor)
+        return Forecast(
+            self.points,
+            self.value,
+            self._predictive.spread_by(float(factor)),
+            self._scale,
+            self.warnings,
+            single=self._single,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Axes, median and the bounds of the 50, 80 and 95% intervals, one row per point."""

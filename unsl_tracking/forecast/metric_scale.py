@@ -51,7 +51,7 @@ class MetricScale:
             raise DataError(
                 f"every {name} must lie below {top:g}, {given}",
                 got=float(values.max()),
-                next_step="Pass ceiling= with the best value that the metric can take.",
+                next_step="Pass ceiling= (--ceiling), the best there can be: 100 for percent.",
             )
         return cls("max", top)
 

@@ -13,6 +13,7 @@ import pandas as pd
 from unsl_tracking.errors import DataError
 from unsl_tracking.fit import Component, Member, Mixture, Rung
 from unsl_tracking.forecast.cautions import ForecastWarning
+from unsl_tracking.forecast.incremental import Searched
 from unsl_tracking.forecast.metric_scale import MetricScale
 from unsl_tracking.law import Form
 from unsl_tracking.runs.axes import Axis
@@ -38,6 +39,12 @@ def dump(law: Mapping[str, Any]) -> str:
     }
     if law["long"]:  # laws without long curves are written as before these were told apart
         document["long"] = sorted(law["long"])
+    searched: Searched = law["searched"]
+    document["searched"] = {
+        "evidence": searched.evidence,
+        "reached": searched.reached.tolist(),
+        "spans": searched.spans.tolist(),
+    }
     return json.dumps(document, allow_nan=False, sort_keys=True)
 
 
@@ -66,11 +73,20 @@ def load(text: str) -> dict[str, Any]:
             "notes": tuple(ForecastWarning(**w) for w in raw["notes"]),
             "mixture": _mixture_in(raw["mixture"]),
             "long": frozenset(raw.get("long", ())),
+            "searched": _searched_in(raw["searched"]),
         }
     except DataError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError("a stored law is complete JSON", got=f"{error}"[:200]) from error
+
+
+def _searched_in(raw: Mapping[str, Any]) -> Searched:
+    return Searched(
+        float(raw["evidence"]),
+        np.array(raw["reached"], dtype=float),
+        np.array(raw["spans"], dtype=float),
+    )
 
 
 def _mixture_out(mixture: Mixture) -> dict[str, object]:
@@ -84,6 +100,8 @@ def _mixture_out(mixture: Mixture) -> dict[str, object]:
         "directions": mixture.directions.tolist(),
         "reached": mixture.reached.tolist(),
         "scale": mixture.scale.tolist(),
+        "steepness": min(mixture.steepness, np.finfo(float).max),
+        "unscheduled": mixture.unscheduled,
         "members": [_member_out(m) for m in mixture.members],
     }
 
@@ -116,7 +134,9 @@ def _mixture_in(raw: Mapping[str, Any]) -> Mixture:
         directions=np.array(raw["directions"], dtype=float),
         reached=np.array(raw["reached"], dtype=float),
         scale=np.array(raw["scale"], dtype=bool),
+        steepness=float(raw["steepness"]),
         width=float(raw.get("width", 1.0)),
+        unscheduled=raw["unscheduled"],
     )
 
 
@@ -164,9 +184,15 @@ def _consistent(raw: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "directions are over the axes": np.shape(mixture["directions"])
         == (len(mixture["reached"]), len(axes)),
+        "what was searched is over the directions": np.shape(raw["searched"]["reached"])
+        == np.shape(raw["searched"]["spans"])
+        == np.shape(mixture["reached"]),
+        "the steepness is a number ≥ 0": type(steep := mixture["steepness"]) in (int, float)
+        and steep >= 0.0,
+        "a law is along a schedule or not": type(mixture["unscheduled"]) is bool,
         "the width is a positive factor": type(width := mixture.get("width", 1.0)) in (int, float)
         and 0.0 < width < 1e6,
-        "axes are positive": all(min(columns[a]) > 0.0 for a in axes),
+        "axes are positive": all(min(columns[a], default=1.0) > 0.0 for a in axes),
         "members are over the axes": all(
             m["form"]["axes"] == axes and len(m["centre"]) == len(axes) for m in mixture["members"]
         ),

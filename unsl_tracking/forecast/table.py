@@ -15,7 +15,7 @@ from unsl_tracking.fit import Points, Roles
 from unsl_tracking.forecast.cautions import ForecastWarning
 from unsl_tracking.forecast.metric_scale import MetricScale
 from unsl_tracking.runs.axes import Axis
-from unsl_tracking.runs.names import family_of
+from unsl_tracking.runs.names import counts_steps, family_of
 
 Array = NDArray[np.float64]
 
@@ -108,8 +108,7 @@ def to_points(frame: pd.DataFrame, axes: Sequence[Axis], value: str, scale: Metr
     _enough(log_x, values, names, value, scale)
     counted = COUNT in frame and value != COUNT
     count = frame[COUNT].to_numpy(dtype=float) if counted else np.ones(len(frame))
-    # Neighbouring observations share what no law explains: many of them do not average it out.
-    count = count / (1.0 + count / _SHARED)
+    count = evidence(count)
     order = np.lexsort((count, values, *log_x.T))  # sums do not depend on the order of the rows
     log_x, values, count = log_x[order], values[order], count[order]
     return Points(
@@ -121,6 +120,14 @@ def to_points(frame: pd.DataFrame, axes: Sequence[Axis], value: str, scale: Metr
         if any(family_of(a.name) == "progress" for a in axes)
         else np.array([a.kind == "scale" for a in axes]),
     )
+
+
+def evidence(count: Array) -> Array:
+    """How much rows say that stand for so many observations each.
+
+    Neighbouring observations share what no law explains: many of them do not average it out.
+    """
+    return count / (1.0 + count / _SHARED)
 
 
 def roles_of(axes: Sequence[Axis], points: Points) -> Roles:
@@ -137,6 +144,7 @@ def roles_of(axes: Sequence[Axis], points: Points) -> Roles:
         scale=tuple(a.name for a in axes if a.kind != "hyper"),
         hyper=tuple(a.name for a in axes if a.kind == "hyper"),
         repeated=repeated,
+        unscheduled=len(axes) == 1 and counts_steps(axes[0].name),
     )
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unsl_tracking.runs.constants import keep_constants
+
 Array = NDArray[np.float64]
 
 BUCKETS: Final = 200  # of one run at the most
@@ -58,13 +60,18 @@ def long_curves(frame: pd.DataFrame, axes: Sequence[str], run: str | None) -> fr
     return frozenset(str(name) for name in sizes[sizes > LONGEST].index)
 
 
+def bucket_width(span: float) -> float:
+    """Width in ln x of the buckets of a long curve that spans this much: a power of two."""
+    return float(2.0 ** np.ceil(np.log2(span / (BUCKETS - 1))))
+
+
 def _curve(rows: pd.DataFrame, axes: Sequence[str], value: str) -> pd.DataFrame:
     logs = np.log(rows[list(axes)].to_numpy(dtype=float))
     spans = np.ptp(logs, axis=0)
     along = int(np.argmax(spans))
     if spans[along] <= 0.0:
         return rows
-    width = 2.0 ** np.ceil(np.log2(spans[along] / (BUCKETS - 1)))
+    width = bucket_width(float(spans[along]))
     bucket = np.floor(logs[:, along] / width).astype(np.int64)
     count = rows[COUNT].to_numpy(dtype=float) if COUNT in rows else np.ones(len(rows))
     labels, place = np.unique(bucket, return_inverse=True)
@@ -76,9 +83,12 @@ def _curve(rows: pd.DataFrame, axes: Sequence[str], value: str) -> pd.DataFrame:
     first = np.full(len(labels), len(rows))
     np.minimum.at(first, place, np.arange(len(rows)))
     out = rows.iloc[first].reset_index(drop=True)  # other columns as in the bucket's first row
-    alone = np.bincount(place) == 1  # stays to the last digit, so that it can be corrected
     for j, axis in enumerate(axes):
-        out[axis] = np.where(alone, out[axis], np.exp(mean(logs[:, j])))
+        x = rows[axis].to_numpy(dtype=float)
+        low, high = np.full(len(labels), np.inf), np.zeros(len(labels))
+        np.minimum.at(low, place, x)
+        np.maximum.at(high, place, x)
+        out[axis] = keep_constants(np.exp(mean(logs[:, j])), low, high)
     out[value] = mean(rows[value].to_numpy(dtype=float))
     out[COUNT] = total
     return out

@@ -16,8 +16,6 @@ between 1e-30 and 1e30.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +34,6 @@ from unsl_tracking.law.jacobian import empty_jacobian
 from unsl_tracking.law.repeated import repeated_data, repeated_tokens
 
 Array = NDArray[np.float64]
-_Part = tuple[Array, Array]  # ln of the term (B, n) and its Jacobian by own parameters (B, n, q)
 
 # exp(±60) spans 1e±26: a transition narrower or wider than this is a step or a straight line.
 _LOG_SHARPNESS_BOUND = 60.0
@@ -45,14 +42,10 @@ _LOG_SHARPNESS_BOUND = 60.0
 def evaluate(form: Form, theta: Array, log_x: Array, centre: Array) -> tuple[Array, Array]:
     """ln y (B, n) and its Jacobian (B, n, p) for parameters (B, p) at points (n, m)."""
     with np.errstate(under="ignore"):
-        parts = [
-            _term(form, term)(theta[:, where], log_x, centre)
-            for term, where in zip(form.terms, form.slices, strict=True)
-        ]
-        ln_y, shares = _combine(form, [value for value, _ in parts])
-        jac = empty_jacobian(ln_y.shape, theta.shape[1])
-        for (_, own), where, share in zip(parts, form.slices, shares, strict=True):
-            np.multiply(own, share[..., None], out=jac[..., where])
+        logs, jac = _terms(form, theta, log_x, centre)
+        ln_y, shares = _combine(form, logs)
+        for where, share in zip(form.slices, shares, strict=True):
+            jac[..., where] *= share[..., None]
     return ln_y, jac
 
 
@@ -64,10 +57,7 @@ def log_value(form: Form, theta: Array, log_x: Array, centre: Array) -> Array:
 def term_logs(form: Form, theta: Array, log_x: Array, centre: Array) -> list[Array]:
     """ln of every term (B, n), in the order of `form.terms`: what each contributes."""
     with np.errstate(under="ignore"):
-        return [
-            _term(form, term)(theta[:, where], log_x, centre)[0]
-            for term, where in zip(form.terms, form.slices, strict=True)
-        ]
+        return _terms(form, theta, log_x, centre)[0]
 
 
 def _combine(form: Form, logs: list[Array]) -> tuple[Array, list[Array]]:
@@ -102,46 +92,60 @@ def _log_sum(logs: list[Array]) -> tuple[Array, list[Array]]:
     """ln Σ exp(logs) and each one's share of the sum."""
     if len(logs) == 1:
         return logs[0], [np.ones_like(logs[0])]
-    highest = np.maximum.reduce(logs)
-    scaled = [np.exp(log - highest) for log in logs]
-    total = np.add.reduce(scaled)
-    return highest + np.log(total), [s / total for s in scaled]
+    highest = np.maximum(logs[0], logs[1])
+    for log in logs[2:]:
+        np.maximum(highest, log, out=highest)
+    shares = [np.exp(log - highest) for log in logs]
+    total = shares[0] + shares[1]
+    for share in shares[2:]:
+        total += share
+    for share in shares:
+        share /= total
+    highest += np.log(total)
+    return highest, shares
 
 
-def _term(form: Form, term: Term) -> Callable[[Array, Array, Array], _Part]:
+def _terms(form: Form, theta: Array, log_x: Array, centre: Array) -> tuple[list[Array], Array]:
+    """ln of every term (B, n), and their Jacobians (B, n, q) side by side in one (B, n, p)."""
+    z = log_x - centre
+    jac = empty_jacobian((len(theta), len(z)), theta.shape[1])
+    logs = [
+        _term(form, term, theta[:, where], z, centre, jac[..., where])
+        for term, where in zip(form.terms, form.slices, strict=True)
+    ]
+    return logs, jac
+
+
+def _term(form: Form, term: Term, theta: Array, z: Array, centre: Array, jac: Array) -> Array:
+    """ln of one term (B, n); its Jacobian by its own parameters theta (B, q) goes into `jac`."""
     columns = [form.axes.index(axis) for axis in term.axes]
-
-    def run(theta: Array, log_x: Array, centre: Array) -> _Part:
-        z = (log_x - centre)[:, columns]
-        match term:
-            case BrokenPowerLaw():
-                return _broken_power_law(term, theta, z)
-            case Ceiling():
-                ln_m = theta[:, :1] - theta[:, 1:] @ z.T
-                own = np.concatenate([np.ones((len(z), 1)), -z], axis=1)
-                return ln_m, np.broadcast_to(own, (*ln_m.shape, own.shape[1]))
-            case Limit():
-                shape = (len(theta), len(z))
-                return np.broadcast_to(theta, shape), np.ones((*shape, 1))
-            case RepeatedTokens():
-                # unique tokens must be measured from the centre of tokens: their ratio matters.
-                shift = centre[columns[0]] - centre[columns[1]]
-                return repeated_tokens(theta, z[:, 0], z[:, 1] - shift)
-            case RepeatedData():
-                shift = centre[columns[1]] - centre[columns[2]]
-                # unique tokens must be measured from the centre of tokens: their ratio matters.
-                return repeated_data(theta, z[:, 0], z[:, 1], z[:, 2] - shift)
-            case ImplicitSigmoid():
-                return implicit_sigmoid(theta, z[:, 0])
-
-    return run
+    z = z[:, columns]
+    match term:
+        case BrokenPowerLaw():
+            return _broken_power_law(term, theta, z, jac)
+        case Ceiling():
+            jac[..., 0] = 1.0
+            jac[..., 1:] = -z
+            return np.asarray(theta[:, :1] - theta[:, 1:] @ z.T, dtype=float)
+        case Limit():
+            jac[...] = 1.0
+            return np.broadcast_to(theta, (len(theta), len(z)))
+        case RepeatedTokens():
+            # unique tokens must be measured from the centre of tokens: their ratio matters.
+            shift = centre[columns[0]] - centre[columns[1]]
+            return repeated_tokens(theta, z[:, 0], z[:, 1] - shift, jac)
+        case RepeatedData():
+            shift = centre[columns[1]] - centre[columns[2]]
+            # unique tokens must be measured from the centre of tokens: their ratio matters.
+            return repeated_data(theta, z[:, 0], z[:, 1], z[:, 2] - shift, jac)
+        case ImplicitSigmoid():
+            return implicit_sigmoid(theta, z[:, 0], jac)
 
 
-def _broken_power_law(term: BrokenPowerLaw, theta: Array, z: Array) -> _Part:
+def _broken_power_law(term: BrokenPowerLaw, theta: Array, z: Array, jac: Array) -> Array:
     """See `BrokenPowerLaw`; parameters in the order of `BrokenPowerLaw.parameters`."""
     m = len(term.axes)
-    ln_k = theta[:, :1] - theta[:, 1 : 1 + m] @ z.T
-    jac = empty_jacobian(ln_k.shape, theta.shape[1])
+    ln_k: Array = theta[:, :1] - theta[:, 1 : 1 + m] @ z.T
     jac[..., 0] = 1.0
     jac[..., 1 : 1 + m] = -z
     at = 1 + m
@@ -149,13 +153,12 @@ def _broken_power_law(term: BrokenPowerLaw, theta: Array, z: Array) -> _Part:
         at = _add_break(ln_k, jac, theta, z, at)
     if term.saturating:
         # slope change −α with sharpness 1: (1/x + γ)^α, flat beyond the break.
-        u = z.T - theta[:, at : at + 1]
+        soft, slope, _ = _softplus(z.T - theta[:, at : at + 1])
         alpha = theta[:, 1:2]
-        soft, slope = _softplus(u)
         ln_k += alpha * soft
         jac[..., 1] += soft
         jac[..., at] = -alpha * slope
-    return ln_k, jac
+    return ln_k
 
 
 def _add_break(ln_k: Array, jac: Array, theta: Array, z: Array, at: int) -> int:
@@ -166,29 +169,31 @@ def _add_break(ln_k: Array, jac: Array, theta: Array, z: Array, at: int) -> int:
     d = at + m if directed else at
     delta, gamma, ln_f = (theta[:, d + i : d + i + 1] for i in range(3))
     f = np.exp(np.clip(ln_f, -_LOG_SHARPNESS_BOUND, _LOG_SHARPNESS_BOUND))
-    u = projected - delta
-    v = u / f
-    soft, slope = _softplus(v)
-    ln_k -= gamma * (f * soft)
+    soft, slope, entropy = _softplus((projected - delta) / f)
+    soft *= f
+    slope *= gamma
+    ln_k -= gamma * soft
+    jac[..., d] = slope
     if directed:
-        jac[..., at:d] = -(gamma * slope)[..., None] * z
-    jac[..., d] = gamma * slope
-    jac[..., d + 1] = -f * soft
+        np.negative(slope, out=slope)
+        for j in range(m):  # the points of one parameter are neighbours, those of one axis too
+            np.multiply(slope, z[:, j], out=jac[..., at + j])
+    np.negative(soft, out=jac[..., d + 1])
     inside = np.abs(ln_f) < _LOG_SHARPNESS_BOUND
     # d/d ln f of f·softplus(u/f) = f·(softplus(v) − v·sigmoid(v)): the entropy of the sigmoid.
-    jac[..., d + 2] = -gamma * np.where(inside, f * _entropy(v), 0.0)
+    np.multiply(entropy, np.where(inside, -gamma * f, 0.0), out=jac[..., d + 2])
     return d + 3
 
 
-def _softplus(v: Array) -> tuple[Array, Array]:
-    """softplus and its derivative, the sigmoid."""
-    small = np.exp(-np.abs(v))
-    slope = np.where(v >= 0, 1.0, small) / (1.0 + small)
-    return np.maximum(v, 0.0) + np.log1p(small), slope
+def _softplus(v: Array) -> tuple[Array, Array, Array]:
+    """softplus, its derivative (the sigmoid), and the entropy softplus(v) − v·sigmoid(v).
 
-
-def _entropy(v: Array) -> Array:
-    """softplus(v) − v·sigmoid(v). It is even in v; written in |v| nothing large cancels."""
+    The entropy is even in v; written in |v| nothing large cancels.
+    """
     size = np.abs(v)
     small = np.exp(-size)
-    return np.log1p(small) + size * small / (1.0 + small)
+    rest = np.log1p(small)
+    total = 1.0 + small
+    slope = np.where(v >= 0, 1.0, small) / total
+    entropy = rest + size * small / total
+    return np.maximum(v, 0.0) + rest, slope, entropy

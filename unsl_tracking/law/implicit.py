@@ -18,16 +18,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unsl_tracking.law.jacobian import empty_jacobian
-
 Array = NDArray[np.float64]
 _NEWTON_STEPS = 60
 _TOLERANCE = 1e-14
 _LOG_WARP_BOUND = 20.0
 
 
-def implicit_sigmoid(theta: Array, z: Array) -> tuple[Array, Array]:
-    """ln y (B, n) and Jacobian (B, n, 5) for theta = (b, c, ln a, ln(M − a), ln α), z (n,)."""
+def implicit_sigmoid(theta: Array, z: Array, jac: Array) -> Array:
+    """ln y (B, n) for theta = (b, c, ln a, ln(M − a), ln α), z (n,); fills `jac` (B, n, 5)."""
     beta, c, ln_a, ln_span, ln_warp = (theta[:, i : i + 1] for i in range(5))
     warp = np.exp(np.clip(ln_warp, -_LOG_WARP_BOUND, _LOG_WARP_BOUND))
     inside = np.abs(ln_warp) < _LOG_WARP_BOUND
@@ -40,13 +38,12 @@ def implicit_sigmoid(theta: Array, z: Array) -> tuple[Array, Array]:
     ln_y = np.logaddexp(ln_a, ln_span + ln_up)
     share = np.exp(ln_span + ln_up - ln_y)
     by_target = share * np.exp(ln_down) / slope
-    jac = empty_jacobian(ln_y.shape, 5)
     jac[..., 0] = by_target
     jac[..., 1] = -by_target * z
     jac[..., 2] = np.exp(ln_a - ln_y)
     jac[..., 3] = share - by_target
     jac[..., 4] = np.where(inside, by_target * warp * ln_down, 0.0)
-    return ln_y, jac
+    return np.asarray(ln_y, dtype=float)
 
 
 def _solve(target: Array, warp: Array) -> Array:

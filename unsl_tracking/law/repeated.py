@@ -14,27 +14,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unsl_tracking.law.jacobian import empty_jacobian
-
 Array = NDArray[np.float64]
 _LOG_BOUND = 60.0
 _SMALLEST_EXPONENT = 1e-12
 
 
-def repeated_tokens(theta: Array, d: Array, u: Array) -> tuple[Array, Array]:
-    """ln of the data bottleneck (B, k) and Jacobian (B, k, 3), theta = (ln B, β, ln R_D*)."""
+def repeated_tokens(theta: Array, d: Array, u: Array, jac: Array) -> Array:
+    """ln of the data bottleneck (B, k), theta = (ln B, β, ln R_D*); fills `jac` (B, k, 3)."""
     ln_b, beta, ln_rd = (theta[:, i : i + 1] for i in range(3))
     effective, by_rd = _effective_tokens(ln_rd, d, u)
     ln_k = ln_b - beta * effective
-    jac = empty_jacobian(ln_k.shape, 3)
     jac[..., 0] = 1.0
     jac[..., 1] = -effective
     jac[..., 2] = -beta * by_rd
-    return ln_k, jac
+    return np.asarray(ln_k, dtype=float)
 
 
-def repeated_data(theta: Array, n: Array, d: Array, u: Array) -> tuple[Array, Array]:
-    """ln of the two bottlenecks' sum (B, k) and Jacobian (B, k, 6).
+def repeated_data(theta: Array, n: Array, d: Array, u: Array, jac: Array) -> Array:
+    """ln of the two bottlenecks' sum (B, k); fills the Jacobian `jac` (B, k, 6).
 
     theta = (ln A, α, ln B, β, ln R_D*, ln R_N*); n, d, u (k,) are ln N, ln D, ln U, of which d and
     u are measured from the same origin.
@@ -56,7 +53,6 @@ def repeated_data(theta: Array, n: Array, d: Array, u: Array) -> tuple[Array, Ar
     second = ln_b - beta * effective_d
     total = np.logaddexp(first, second)
     p, q = np.exp(first - total), np.exp(second - total)
-    jac = empty_jacobian(total.shape, 6)
     free_a, free_b = alpha > _SMALLEST_EXPONENT, beta > _SMALLEST_EXPONENT
     pull = -p * alpha * by_optimal  # d ln(sum) / d ln N_opt
     jac[..., 0] = p + pull / a
@@ -65,7 +61,7 @@ def repeated_data(theta: Array, n: Array, d: Array, u: Array) -> tuple[Array, Ar
     jac[..., 3] = -q * effective_d + pull * np.where(free_b, (u - 1.0 / b) / a, 0.0)
     jac[..., 4] = -q * beta * d_rd
     jac[..., 5] = -p * alpha * np.where(over, n_rn, 0.0)
-    return total, jac
+    return np.asarray(total, dtype=float)
 
 
 def _effective_tokens(ln_rd: Array, d: Array, u: Array) -> tuple[Array, Array]:

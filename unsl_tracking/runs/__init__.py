@@ -20,7 +20,8 @@ from unsl_tracking.runs.observations import Observations, metrics_to_read, obser
 from unsl_tracking.runs.planned import Plan
 from unsl_tracking.runs.rows import Dropped
 from unsl_tracking.runs.run import Cursor, History, Run, empty_history
-from unsl_tracking.runs.tracker import Tracker
+from unsl_tracking.runs.tracker import KeepsVerdicts, Tracker
+from unsl_tracking.runs.verdict import Verdict
 
 __all__ = [
     "IGNORED_KEYS",
@@ -32,6 +33,7 @@ __all__ = [
     "Expression",
     "Group",
     "History",
+    "KeepsVerdicts",
     "KeyVerdict",
     "Kind",
     "MemoryTracker",
@@ -39,6 +41,7 @@ __all__ = [
     "Plan",
     "Run",
     "Tracker",
+    "Verdict",
     "as_axes",
     "detect_axes",
     "empty_history",

@@ -34,6 +34,13 @@ class Axis:
 
     `kind` is `scale` (more of it helps along a power law), `hyper` (it has a best value) or
     `repeat` (passes over the same data); when left out it is guessed from the name, see `names`.
+
+    Examples:
+        >>> ut.Axis("tokens", source="metric:tokens_seen").kind
+        'scale'
+        >>> ut.Axis("learning_rate").kind
+        'hyper'
+        >>> seen = ut.Axis("tokens", source="batch_size * step * seq_len")
     """
 
     name: str

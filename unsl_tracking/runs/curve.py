@@ -120,6 +120,10 @@ class CurveBuckets:
         Columns: `step` (geometric mean of the steps), `value` (mean), `variance` (of the values,
         divided by count − 1; NaN for one value), `count`, `log_step` (mean natural log).
         """
+        return pd.DataFrame(self.columns())
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """What `to_frame` holds, as arrays."""
         whole = self.copy()
         if whole._recent:
             whole._fold_many(np.array(list(whole._recent)), np.array(list(whole._recent.values())))
@@ -128,15 +132,13 @@ class CurveBuckets:
         count, mean, squares, log_step = table.T
         several = count > 1
         variance = np.where(several, squares / np.where(several, count - 1, 1), np.nan)
-        return pd.DataFrame(
-            {
-                "step": np.exp(log_step),
-                "value": mean,
-                "variance": variance,
-                "count": count.astype(np.int64),
-                "log_step": log_step,
-            }
-        )
+        return {
+            "step": np.exp(log_step),
+            "value": mean,
+            "variance": variance,
+            "count": count.astype(np.int64),
+            "log_step": log_step,
+        }
 
     def to_state(self) -> dict[str, Any]:
         """Everything, as JSON-able values."""

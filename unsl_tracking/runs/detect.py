@@ -23,6 +23,7 @@ MOST_AXES: Final = 4
 LEAST_SPAN: Final = 2.0  # largest over smallest value
 SAME_WITHIN: Final = 0.02  # of ln(value): 2% is what rounding does to widths and steps
 SAME_SHARE: Final = 0.05  # or this share of the standard deviation of ln(value)
+_PLANNED: Final = "the planned length of a run"
 _SAMPLE: Final = 64  # rows looked at per run
 
 _ORDER: Final[tuple[Family, ...]] = (
@@ -50,6 +51,11 @@ class Detection:
     source: str = ""
     kind: Kind = "scale"
     explained: bool = False
+
+    @property
+    def planned(self) -> bool:
+        """Whether it is a param that says how long runs were to be."""
+        return self.reason.startswith(_PLANNED)
 
     @property
     def axis(self) -> Axis:
@@ -88,7 +94,7 @@ def detect_axes(
 
     With `named` axes these are the chosen ones and no other is; what they explain is still said.
     """
-    table = table.sample(_SAMPLE)
+    whole, table = table, table.sample(_SAMPLE)
     run = table.rows.run
     search = _Search(table, ignored, run, curves=bool((np.diff(run) == 0).any()))
     search.chosen = [_named(axis, search) for axis in named]
@@ -103,7 +109,7 @@ def detect_axes(
         if reason:
             refused.append(replace(candidate.detection, reason=reason, explained=explained))
         else:
-            search.chosen.append(_choose(candidate))
+            search.chosen.append(_choose(candidate, whole))
     return (*(each.detection for each in search.chosen), *refused)
 
 
@@ -118,8 +124,11 @@ def is_ignored(key: str, ignored: Sequence[str]) -> bool:
 
 def _candidates(search: _Search) -> Iterator[_Candidate]:
     table, names = search.table, set[str]()
+    params = set(table.keys("param"))
     for place in PLACES:
         for key in table.keys(place):
+            if place == "config" and key in params:
+                continue  # a tracker that keeps types has it in both places
             name, source = (key, f"{place}:{key}") if key else ("step", "step")
             if name == table.metric or (key and is_ignored(key, search.ignored)):
                 continue
@@ -156,18 +165,21 @@ def _candidate(
     values: NDArray[np.float64],
     search: _Search,
 ) -> _Candidate:
-    positive = values[np.isfinite(values) & (values > 0)]
-    low, high = (positive.min(), positive.max()) if positive.size else (np.nan, np.nan)
+    low, high = _range(values)
     with_number = np.unique(search.run[np.isfinite(values)]).size
-    detection = Detection(
-        name, False, "", float(low), float(high), with_number, source, kind_of(name)
-    )
+    detection = Detection(name, False, "", low, high, with_number, source, kind_of(name))
     both = np.isfinite(values[1:]) & np.isfinite(values[:-1])
     along = bool((both & (np.diff(search.run) == 0) & (values[1:] != values[:-1])).any())
     family: Family = family_of(name)
     if family == "progress" and place in {"param", "config", "tag"} and not search.curves:
         family = "data"  # without curves, planned tokens are how much data there was
     return _Candidate(detection, family, place, values, along)
+
+
+def _range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The least and the largest positive value; NaN without any."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    return (float(positive.min()), float(positive.max())) if positive.size else (np.nan, np.nan)
 
 
 def _is_worth_a_word(candidate: _Candidate, search: _Search) -> bool:
@@ -186,8 +198,11 @@ def _importance(candidate: _Candidate) -> tuple[int, bool, int]:
     return _ORDER.index(candidate.family), not candidate.along, rank
 
 
-def _choose(candidate: _Candidate) -> _Candidate:
+def _choose(candidate: _Candidate, whole: Table) -> _Candidate:
+    """The chosen candidate; the range that is told is that of all rows, not of the sample."""
     told = candidate.detection
+    low, high = _range(whole.axis(told.axis).values)
+    told = replace(told, low=low, high=high)
     over = "along the runs" if candidate.along else "between runs"
     reason = f"varies {over} from {told.low:.4g} to {told.high:.4g}"
     return replace(candidate, detection=replace(told, chosen=True, reason=reason))
@@ -247,11 +262,14 @@ def _is_planned_length(candidate: _Candidate, search: _Search) -> _Verdict:
     if fit.sum() < 2:
         return "", False
     x, y = np.log(end[fit]), np.log(plan[fit])
-    # Half a correlation is enough: the length also depends on batch sizes and data sets.
-    if np.ptp(x) < 1e-9 or np.ptp(y) < 1e-9 or np.corrcoef(x, y)[0, 1] < 0.5:
+    same_ends, same_plans = bool(np.ptp(x) < 1e-9), bool(np.ptp(y) < 1e-9)
+    # All that ended had one plan and kept to it, and another plan is of runs that go on. Otherwise
+    # half a correlation is enough: the length also depends on batch sizes and data sets.
+    kept = same_ends and same_plans and ended.sum() >= 2
+    if not kept and (same_ends or same_plans or np.corrcoef(x, y)[0, 1] < 0.5):
         return "", False
     told = course.detection.name if course else "step"
-    return f"the planned length of a run; `{told}` says how far the run has come", True
+    return f"{_PLANNED}; `{told}` says how far the run has come", True
 
 
 def _is_second_course(candidate: _Candidate, search: _Search) -> _Verdict:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from unsl_tracking.runs.axes import Axis
 from unsl_tracking.runs.detect import Detection
+from unsl_tracking.runs.grouping import Group, KeyVerdict
+from unsl_tracking.runs.names import family_of
 from unsl_tracking.runs.rows import Dropped
+from unsl_tracking.runs.set_per_scale import note_on_recipe
 
 if TYPE_CHECKING:
     from unsl_tracking.runs.observations import Observations
 
 SCHEMA: Final = "unsl.observations/1"
 _MOST: Final = 20  # lines of one kind
+_FEW_RUNS: Final = 3  # of a group, say little about a larger scale
 
 
 def as_text(seen: Observations) -> str:
@@ -72,6 +77,7 @@ def as_dict(seen: Observations) -> dict[str, Any]:
         ],
         "keys": [asdict(each) for each in seen.keys],
         "plans": [asdict(each) for each in seen.plans],
+        "decays": [asdict(each) for each in seen.decays],
         "dropped": [asdict(each) for each in seen.dropped],
         "notes": list(seen.notes),
     }
@@ -84,6 +90,33 @@ def candidates(detections: Sequence[Detection]) -> str:
     shown = [f"{each.name} ({each.reason})" for each in detections[:6]]
     more = f" and {len(detections) - 6} more" if len(detections) > 6 else ""
     return f"Candidates: {'; '.join(shown)}{more}."
+
+
+def notes_on_groups(
+    groups: Sequence[Group], keys: Sequence[KeyVerdict], axes: Sequence[Axis]
+) -> Iterator[str]:
+    """Where keys are set per scale, and where most groups are small: what to do about it."""
+    splitting = [each for each in keys if each.splits]
+    follows = [each.key for each in keys if each.follows]
+    follows.sort(key=lambda key: family_of(key) != "hyper")  # what matters most is shown
+    names = [axis.name for axis in axes]
+    if follows:
+        yield note_on_recipe(follows, [each.key for each in splitting])
+    few = sum(len(group.runs) <= _FEW_RUNS for group in groups)
+    if len(groups) < 3 or 2 * few <= len(groups):
+        return
+    single = sum(len(group.runs) == 1 for group in groups)
+    held = f"{few} of {len(groups)} groups hold {_FEW_RUNS} runs or fewer"
+    if 2 * single > len(groups):
+        held = f"{single} of {len(groups)} groups hold a single run"
+    many = ", ".join(f"{each.key} ({each.values} values)" for each in splitting)
+    swept = next((each.key for each in splitting if family_of(each.key) == "hyper"), "")
+    model = f" (`--axes {','.join([*names, swept])}`)" if swept else ""
+    leave = f" (`--ignore {swept or splitting[0].key}`)" if splitting else ""
+    yield (
+        f"{held}. What splits them: {many}. Name such a key as an axis{model}, leave it out{leave},"
+        " or say what to group by (`--group`)"
+    )
 
 
 def _reason(name: str, detections: Sequence[Detection]) -> str:

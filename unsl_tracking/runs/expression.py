@@ -106,14 +106,20 @@ def parse_expression(text: str) -> Expression:
 def near_names(name: str, known: Iterable[str]) -> str:
     """A sentence that lists the known names most like `name`, or the first few of them."""
     known = list(dict.fromkeys(known))
-    lower = {each.lower(): each for each in known}
-    near = [lower[each] for each in get_close_matches(name.lower(), lower, n=5, cutoff=0.5)]
-    parts = [each for each in known if name.lower() in each.lower() and each not in near]
-    near = (near + parts)[:5]
+    near = closest(name, known)
     if near:
         return f"Near it: {', '.join(near)}."
     rest = f" and {len(known) - 12} more" if len(known) > 12 else ""
     return f"Known: {', '.join(known[:12])}{rest}." if known else "Nothing is known here."
+
+
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """The known names most like `name` or containing it, five at most; none where none is."""
+    known = list(dict.fromkeys(known))
+    lower = {each.lower(): each for each in known}
+    near = [lower[each] for each in get_close_matches(name.lower(), lower, n=5, cutoff=0.5)]
+    parts = [each for each in known if name.lower() in each.lower() and each not in near]
+    return (near + parts)[:5]
 
 
 def _look_up(name: str, values: Mapping[str, ArrayLike], text: str) -> ArrayLike:

@@ -5,8 +5,8 @@ A param or config value splits the runs into groups by its value, unless
 * it is an axis, or part of an axis' arithmetic, or told by the axes already (see `detect`);
 * a pattern of `IGNORED_KEYS` matches it, or its values are long texts, lists or tables;
 * it is text that differs on every run (a name, an id);
-* it follows from the axes, and splitting by it would leave no axis to fit: every part would hold
-  one single point of the axes (a learning rate or a file name chosen per width).
+* it follows from the axes, and splitting by it would leave too little of them to fit: a learning
+  rate or a file name chosen per width (see `set_per_scale`).
 
 Numbers are compared as numbers (`1e-3` is `0.001`), a missing value is a value of its own. Tags do
 not split, because people write anything into them; `group_by=["tag:team"]` makes them.
@@ -18,15 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unsl_tracking.errors import DataError
 from unsl_tracking.runs.axes import place_of
 from unsl_tracking.runs.detect import is_ignored
 from unsl_tracking.runs.expression import near_names
 from unsl_tracking.runs.numbers import read_number
 from unsl_tracking.runs.run import Run
+from unsl_tracking.runs.set_per_scale import Places, followed
 
 IGNORED_KEYS: Final = (
     # repetitions of one recipe
@@ -88,25 +86,27 @@ class KeyVerdict:
     splits: bool
     reason: str
     values: int
+    follows: bool = False
+    """Whether it is set per scale: it follows from the axes."""
 
 
 def group_runs(
     runs: Sequence[Run],
-    points: NDArray[np.float64],
+    places: Places,
     *,
     ignored: Sequence[str] = IGNORED_KEYS,
     explained: Mapping[str, str] | None = None,
 ) -> tuple[tuple[Group, ...], tuple[KeyVerdict, ...]]:
     """Group runs that agree on everything else.
 
-    `points` (runs, axes) holds the axes that are constant along a run. `explained` names keys that
-    the axes account for, each with the reason to give.
+    `places` says where they stand on the axes. `explained` names keys that the axes account for,
+    each with the reason to give.
     """
     splitting: dict[str, list[str]] = {}
     verdicts: list[KeyVerdict] = []
     keys = _values_by_key(runs)
-    axes = [tuple(float(f"{value:.12g}") for value in row) for row in points]
-    useful = len(set(axes)) > 1
+    points = places.points()
+    useful = len(set(points)) > 1
     # Text first: what tells recipes apart for sure, so that numbers are judged within a recipe.
     for key in sorted(keys, key=lambda key: _is_numeric(keys[key])):
         values = keys[key]
@@ -115,11 +115,14 @@ def group_runs(
             continue
         reason = (explained or {}).get(key, "") or _reason_to_leave(key, values, ignored, useful)
         parts = list(zip(*splitting.values(), strict=True)) if splitting else [()] * len(runs)
-        if not reason and useful and _follows_from_axes(values, axes, parts):
-            reason = "follows from the axes, and splitting by it would leave nothing to fit"
+        follows = ""
+        if useful and not reason:
+            follows = followed(key, values, places, points, parts)
+        if follows:
+            reason = f"follows from the axes ({follows}), and parts of it would have too few scales"
         why = reason or "differs between otherwise alike runs"
         if not why.startswith(IS_AXIS):
-            verdicts.append(KeyVerdict(key, not reason, why, count))
+            verdicts.append(KeyVerdict(key, not reason, why, count, bool(follows)))
         if not reason:
             splitting[key] = values
     return _groups(runs, splitting), tuple(sorted(verdicts, key=lambda each: not each.splits))
@@ -186,36 +189,6 @@ def _reason_to_leave(key: str, values: Sequence[str], ignored: Sequence[str], us
     if useful and distinct == len(values) > 3 and not _is_numeric(values):
         return "a text of its own on every run"
     return ""
-
-
-def _follows_from_axes(
-    values: Sequence[str],
-    axes: Sequence[tuple[float, ...]],
-    parts: Sequence[tuple[str, ...]],
-) -> bool:
-    """True when, within every part so far, a value and a point of the axes go one with the other.
-
-    Several points may not share a value: then a group of that value has something to fit, and is
-    kept.
-    """
-    points_of: dict[tuple[object, ...], set[tuple[float, ...]]] = {}
-    values_of: dict[tuple[object, ...], set[str]] = {}
-    for value, point, part in zip(values, axes, parts, strict=True):
-        points_of.setdefault((part, value), set()).add(point)
-        values_of.setdefault((part, point), set()).add(value)
-    split = {part for (part, _), there in _by_part(values, parts).items() if len(there) > 1}
-    return all(
-        len(points) == 1 for (part, _), points in points_of.items() if part in split
-    ) and all(len(there) == 1 for there in values_of.values())
-
-
-def _by_part(
-    values: Sequence[str], parts: Sequence[tuple[str, ...]]
-) -> dict[tuple[tuple[str, ...], None], set[str]]:
-    result: dict[tuple[tuple[str, ...], None], set[str]] = {}
-    for value, part in zip(values, parts, strict=True):
-        result.setdefault((part, None), set()).add(value)
-    return result
 
 
 def _groups(runs: Sequence[Run], splitting: Mapping[str, Sequence[str]]) -> tuple[Group, ...]:

@@ -22,6 +22,7 @@ from unsl_tracking.errors import NotFound, TrackerError
 from unsl_tracking.runs.note import merge_card
 from unsl_tracking.runs.run import HISTORY_DTYPES, Cursor, History, Run, empty_history
 from unsl_tracking.runs.tracker import Progress
+from unsl_tracking.runs.verdict import Verdict
 
 Row = tuple[float, int, int]
 """(value, step, timestamp in milliseconds since 1970)"""
@@ -65,6 +66,9 @@ class MemoryTracker:
         self._uri = uri
         self._experiments: dict[str, list[str]] = {}
         self._runs: dict[str, _Stored] = {}
+        self._experiment_tags: dict[str, dict[str, str]] = {}
+        self._models: dict[str, list[str]] = {}  # the run of each version, by name
+        self._aliases: dict[str, dict[str, int]] = {}
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
 
@@ -143,6 +147,20 @@ class MemoryTracker:
     def files(self, run_id: str) -> list[str]:
         """Paths of the run's artifacts."""
         return sorted(self._stored(run_id).files)
+
+    def register_model(self, name: str, run_id: str) -> int:
+        """A new version of a model, produced by a run; returns its number."""
+        with self._lock:
+            self._models.setdefault(name, []).append(self._stored(run_id).run.id)
+            return len(self._models[name])
+
+    def model_aliases(self, name: str) -> dict[str, int]:
+        """The model's aliases and the versions that they stand for."""
+        return dict(self._aliases.get(name, {}))
+
+    def experiment_tags(self, experiment: str) -> dict[str, str]:
+        """The experiment's own tags."""
+        return dict(self._experiment_tags.get(experiment, {}))
 
     # --- the protocol ----------------------------------------------------------------------------
 
@@ -234,6 +252,23 @@ class MemoryTracker:
         with self._lock:
             stored = self._stored(run_id)
             stored.note = merge_card(stored.note, card)
+
+    def set_verdict(
+        self, experiment: str, run_ids: Sequence[str], verdict: Verdict
+    ) -> tuple[str, ...]:
+        with self._lock:
+            self.runs(experiment)  # raises where there is none
+            self._experiment_tags.setdefault(experiment, {}).update(verdict.tags)
+            marked = [experiment]
+            for name, runs in sorted(self._models.items()):
+                versions = [number for number, run in enumerate(runs, 1) if run in run_ids]
+                if versions:
+                    aliases = self._aliases.setdefault(name, {})
+                    for alias in verdict.other_aliases:
+                        aliases.pop(alias, None)
+                    aliases[verdict.alias] = versions[-1]
+                    marked.append(f"{name}:{versions[-1]}")
+            return tuple(marked)
 
     def _stored(self, run_id: str) -> _Stored:
         try:

@@ -29,12 +29,25 @@ Family = Literal[
     "size", "shape", "data", "progress", "repeats", "compute", "hyper", "clock", "other"
 ]
 
+_RATES: Final = (
+    "lr",
+    "lr_*",
+    "*_lr",
+    "*learning_rate*",
+)  # names of a learning rate and its settings
+# Settings of a learning rate that are no rate: `lr_warmup_steps`, `min_lr`, `lr_decay_iters`.
+_NO_RATE: Final = re.compile(
+    r"(^|_)(min|end|final|last|eta|warm\w*|decay\w*|sched\w*|anneal\w*|steps?|iters?|epochs?|type|style"
+    r"|policy|gamma|power|mult?\w*|scales?|scaling|ratio|factor|kwargs|name|num|use|momentum|betas?"
+    r"|noise|cycle\w*|drop\w*|patience|shrink|period|cooldown|threshold|limit|pct|restarts?|size|std)(_|$)"
+)
+
 # Order matters twice: the first family with a matching pattern is the answer (`batch_tokens` is a
 # hyperparameter, `unique_tokens` are data), and of two names of one family that tell the same, the
 # one whose pattern comes first is kept.
 FAMILIES: Final[dict[Family, tuple[str, ...]]] = {
     "hyper": (
-        "lr", "lr_*", "*_lr", "*learning_rate*", "*batch*", "weight_decay", "wd", "*_decay",
+        *_RATES, "*batch*", "weight_decay", "wd", "*_decay",
         "*dropout*", "momentum", "beta", "beta_*", "beta1", "beta2", "betas", "eps", "epsilon",
         "*warmup*", "*init_std*", "init_scale", "*label_smoothing*", "*clip*", "gamma", "alpha",
         "l1", "l2", "*temperature*", "*accumul*", "ema*", "*seq_len*", "*sequence_length*",
@@ -67,6 +80,13 @@ FAMILIES: Final[dict[Family, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
+# Names of what one run goes through: points at other steps are of the same training, in which the
+# learning rate may still change. Tokens and samples may be those of separate, finished runs.
+STEPS: Final = (
+    "step", "steps", "*_step", "*_steps", "step_*", "iter", "iters", "*iteration*", "updates",
+    "*_updates", "*_iters", "epoch", "epochs", "*_epoch", "*_epochs",
+)  # fmt: skip
+
 _KINDS: Final[dict[Family, Kind]] = {"hyper": "hyper", "repeats": "repeat"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _FOLDERS = re.compile(r"[/.:\\]")
@@ -77,7 +97,12 @@ _BLANK = re.compile(r"[\W_]+")
 def plain_name(name: str) -> str:
     """The name as the tables spell names: the last part, lower case, words joined by `_`."""
     last = [part for part in _FOLDERS.split(name) if part] or [name]
-    return _BLANK.sub("_", _CAMEL.sub("_", last[-1])).strip("_").lower()
+    return joined_name(last[-1])
+
+
+def joined_name(name: str) -> str:
+    """All of a name in that spelling, folders too: `lrScheduler.type` is `lr_scheduler_type`."""
+    return _BLANK.sub("_", _CAMEL.sub("_", name)).strip("_").lower()
 
 
 @lru_cache(maxsize=4096)
@@ -93,6 +118,20 @@ def family_of(name: str) -> Family:
 def kind_of(name: str) -> Kind:
     """How the law treats an axis of this name, unless a person says otherwise."""
     return _KINDS.get(family_of(name), "scale")
+
+
+@lru_cache(maxsize=4096)
+def is_rate(name: str) -> bool:
+    """Whether this is a learning rate, and not a setting of one: `train/lr`, `lr-Adam/pg1`."""
+    parts = [plain_name(part) for part in _FOLDERS.split(name) if part]
+    rates = [part for part in parts if any(fnmatchcase(part, each) for each in _RATES)]
+    told = any(not _NO_RATE.search(part) for part in rates)
+    return told and not _NO_RATE.search(parts[-1])
+
+
+def counts_steps(name: str) -> bool:
+    """Whether an axis of this name is a place within one training run."""
+    return any(fnmatchcase(plain_name(name), pattern) for pattern in STEPS)
 
 
 def rank_in_family(name: str) -> int:

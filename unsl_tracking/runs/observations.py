@@ -9,6 +9,7 @@ What is left out on the way is in `Observations.dropped`; what was found and why
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -20,7 +21,15 @@ from numpy.typing import NDArray
 from unsl_tracking.errors import AxisError, DataError
 from unsl_tracking.runs import explain as _explain
 from unsl_tracking.runs.axes import RESERVED, Axis, as_axes, place_of
+from unsl_tracking.runs.decay import peaks_of, plans_rate, signs
 from unsl_tracking.runs.detect import LEAST_SPAN, Detection, detect_axes
+from unsl_tracking.runs.ends import (
+    Decay,
+    find_decays,
+    note_left_out,
+    notes_on_decays,
+    only_ends,
+)
 from unsl_tracking.runs.grouping import (
     IGNORED_KEYS,
     IS_AXIS,
@@ -29,8 +38,8 @@ from unsl_tracking.runs.grouping import (
     group_by_keys,
     group_runs,
 )
-from unsl_tracking.runs.names import family_of
-from unsl_tracking.runs.planned import Plan, find_plans
+from unsl_tracking.runs.names import family_of, is_rate
+from unsl_tracking.runs.planned import Plan, find_plans, told_lengths
 from unsl_tracking.runs.rows import (
     Dropped,
     Losses,
@@ -39,8 +48,10 @@ from unsl_tracking.runs.rows import (
     check_history,
     clean_rows,
     reduce_rows,
+    without_unfinished,
 )
 from unsl_tracking.runs.run import Run
+from unsl_tracking.runs.set_per_scale import Places
 from unsl_tracking.runs.table import Column, Table, by_metric
 from unsl_tracking.runs.thin import thin_curves
 
@@ -49,6 +60,7 @@ CURVE_POINTS: Final = 200
 
 Curve = Literal["all", "last", "best"]
 
+_RATES_READ = 3  # histories of learning rates, each of which is a request for every run
 _MOST_REASONS = 3  # told in an error, where every run may have its own
 
 
@@ -59,9 +71,13 @@ class Observations:
     `frame` has one row per observation, ordered by group, run and step: `run_id`, `group`, one
     column per axis, the metric under its own name, `step`, and `count`, the number of logged rows
     that the observation is the mean of (axes are their geometric mean).
+
+    `curves` has the same columns and all observations: of groups whose learning rate falls along
+    the runs, `frame` may hold the ends of finished runs only (see `ends` and `decays`).
     """
 
     frame: pd.DataFrame
+    curves: pd.DataFrame
     metric: str
     mode: Mode
     axes: tuple[Axis, ...]
@@ -72,16 +88,23 @@ class Observations:
     notes: tuple[str, ...]
     plans: tuple[Plan, ...] = ()
     """Where runs that go on will end, as far as a param says it (see `planned`)."""
+    decays: tuple[Decay, ...] = ()
+    """Groups whose learning rate falls along the runs, and which of their rows `frame` has."""
 
-    def of_group(self, label: str) -> pd.DataFrame:
-        """The rows of one group. Raises `DataError` when there is no such group."""
+    def of_group(self, label: str, *, curves: bool = False) -> pd.DataFrame:
+        """The rows of one group, of `frame` or `curves`. Raises `DataError` for no such group."""
         if label not in {group.label for group in self.groups}:
             raise DataError(
                 "The group must be one of the groups found",
                 got=label,
                 next_step=f"Groups: {'; '.join(group.label for group in self.groups)}.",
             )
-        return self.frame[self.frame["group"] == label].reset_index(drop=True)
+        frame = self.curves if curves else self.frame
+        return frame[frame["group"] == label].reset_index(drop=True)
+
+    def decay_of(self, label: str) -> Decay | None:
+        """What was done about the learning rate of a group; None where it does not fall."""
+        return next((each for each in self.decays if each.group == label), None)
 
     def explain(self) -> str:
         """What was detected and why, as plain text. Names in it come from the runs: escape it."""
@@ -101,6 +124,8 @@ def metrics_to_read(
     if axes is None:
         scales = {"progress", "repeats", "size", "data", "compute"}
         wanted = [name for name in logged if family_of(name) in scales and "unsl/" not in name]
+        if not any(map(plans_rate, runs)):  # how high it was, only its history tells
+            wanted += _highest([name for name in logged if is_rate(name)], runs)
     else:
         sources: list[str] = []
         for axis in as_axes(axes):
@@ -108,6 +133,12 @@ def metrics_to_read(
             sources += expression.names if expression else [axis.source or axis.name]
         wanted = [(place_of(source) or ("", source))[1] for source in sources]
     return tuple(dict.fromkeys([metric, *(name for name in wanted if name in logged)]))
+
+
+def _highest(rates: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """Of the rates of many layers or parameter groups those few that end highest."""
+    last = {name: max(run.metrics.get(name, -math.inf) for run in runs) for name in rates}
+    return sorted(rates, key=lambda name: -last[name])[:_RATES_READ]
 
 
 def observe(
@@ -130,10 +161,11 @@ def observe(
         history_frame: Histories of the metric and of `metrics_to_read`, as `tracker.history` gives.
         metric: The metric to forecast.
         mode: "min" when lower is better (values must be above 0), "max" when higher is.
-        axes: Names, `name=source` texts or `Axis`; None detects them (see `detect`).
+        axes: Names, `name=source` texts or `Axis`; None detects them (see `detect`), and keeps only
+            ends of finished runs where the learning rate falls along the runs (see `ends`).
         group_by: Keys that tell groups apart; None finds groups (see `grouping`), [] makes one.
         ignored: Patterns of keys that neither split groups nor become axes.
-        curve: Every row of a run, its last one, or its best one.
+        curve: Every row of a run (but see `axes`), its last one, or its best one.
         ceiling: The best value there can be when `mode` is "max"; 1 for fractions.
         points: Observations per run; longer curves are put into log-spaced buckets.
 
@@ -141,6 +173,18 @@ def observe(
         NotFound: No run logged the metric.
         AxisError: An axis cannot be found, or is the same everywhere; or there is no usable one.
         DataError: Nothing that could be fitted is left; the message says what was there.
+
+    Examples:
+        >>> from unsl_tracking.runs import MemoryTracker
+        >>> tracker = MemoryTracker()
+        >>> for params in (1e6, 1e7, 1e8):
+        ...     run = tracker.new_run("ladder", params={"params": params, "optimizer": "adam"})
+        ...     tracker.log(run, "loss", [(40 * params**-0.2, 100, 0)])
+        ...     tracker.finish(run)
+        >>> runs = tracker.runs("ladder")
+        >>> seen = ut.observe(runs, tracker.history(runs, ["loss"]).frame, "loss")
+        >>> [axis.name for axis in seen.axes], len(seen.groups)
+        (['params'], 1)
     """
     runs = _checked(runs, metric, mode, curve)
     named = as_axes(axes) if axes is not None else ()
@@ -152,6 +196,7 @@ def observe(
     if curve == "all" and named and not any(table.axis(axis).along for axis in named):
         if len(table.rows) > np.unique(table.rows.run).size:
             losses.notes.append("No axis varies along a run, so only its last row is used")
+            rows = without_unfinished(rows, losses)
         table = Table(reduce_rows(rows, "last", mode), histories, metric)
     if len(table.rows) == 1:
         raise DataError(
@@ -170,11 +215,21 @@ def observe(
     rows, columns = _on_axes(table, chosen, losses)
     _check_varies(rows, chosen, columns, detections, losses)
     groups, keys = _group(rows, chosen, columns, detections, table, ignored, group_by)
-    frame = _frame(rows, chosen, columns, groups, metric, points)
+    curves = _frame(rows, chosen, columns, groups, metric, points)
+    decays: tuple[Decay, ...] = ()
+    along = [axis.name for axis in chosen if curve == "all" and table.axis(axis).along]
+    if along:
+        told = signs(rows.runs, peaks_of(histories))
+        lengths = told_lengths(rows.runs, ignored)
+        decays = find_decays(rows, columns, groups, told, lengths, asked=bool(named))
+        note_left_out(rows, groups, decays, losses)
+        fixed = [axis.name for axis in chosen if axis.name not in along]
+        planned = [each.name for each in detections if each.planned]
+        losses.notes += notes_on_decays(decays, len(groups), fixed, along, planned)
     return Observations(
-        frame, metric, mode, chosen, detections, groups, keys,
-        tuple(losses.dropped), (*losses.notes, *_notes(groups, keys)),
-        find_plans(table, chosen, ignored),
+        only_ends(curves, decays), curves, metric, mode, chosen, detections, groups, keys,
+        tuple(losses.dropped), (*losses.notes, *_explain.notes_on_groups(groups, keys, chosen)),
+        find_plans(table, chosen, ignored), decays,
     )  # fmt: skip
 
 
@@ -268,9 +323,16 @@ def _group(
     runs = [rows.runs[index] for index in present]
     if group_by is not None:
         return group_by_keys(runs, [group_by] if isinstance(group_by, str) else group_by), ()
-    fixed = [axis.name for axis in axes if not table.axis(axis).along]
-    first = np.searchsorted(rows.run, present)
-    points = np.column_stack([columns[name][first] for name in fixed] or [np.zeros((len(runs), 0))])
+    along = tuple(axis.name for axis in axes if table.axis(axis).along)
+    fixed = tuple(name for name in columns if name not in along)
+    first, last = (np.searchsorted(rows.run, present, side=side) for side in ("left", "right"))
+    done = np.array([run.status == "FINISHED" for run in runs])
+    none = np.zeros((len(runs), 0))
+    places = Places(
+        np.column_stack([none, *(columns[name][first] for name in fixed)]),
+        fixed,
+        np.column_stack([none, *(np.where(done, columns[n][last - 1], np.nan) for n in along)]),
+    )
     explained = {
         (place_of(each.source) or ("", each.source))[1]: each.reason
         for each in detections
@@ -281,7 +343,7 @@ def _group(
         for name in expression.names if expression else [axis.source or axis.name]:
             key = (place_of(name) or ("", name))[1]
             explained[key] = f"part of the axis `{axis.name}`" if expression else IS_AXIS
-    return group_runs(runs, points, ignored=ignored, explained=explained)
+    return group_runs(runs, places, ignored=ignored, explained=explained)
 
 
 def _frame(
@@ -310,14 +372,3 @@ def _frame(
     frame["count"] = means["count"].astype(np.int64)
     order = np.lexsort((np.arange(len(frame)), run, frame["group"].map(order_of)))
     return frame.iloc[order].reset_index(drop=True)
-
-
-def _notes(groups: Sequence[Group], keys: Sequence[KeyVerdict]) -> list[str]:
-    single = sum(len(group.runs) == 1 for group in groups)
-    if len(groups) < 3 or 2 * single <= len(groups):
-        return []
-    many = ", ".join(f"{each.key} ({each.values} values)" for each in keys if each.splits)
-    return [
-        f"{single} of {len(groups)} groups hold a single run. What splits them: {many}."
-        " Name such a key as an axis, add it to the ignored keys, or say what to group by"
-    ]

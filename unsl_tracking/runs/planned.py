@@ -38,17 +38,22 @@ class Plan:
     """Number of finished runs that ended where the plan said."""
 
 
+def told_lengths(runs: Sequence[Run], ignored: Sequence[str]) -> list[str]:
+    """Keys of params and config that may say how long runs were to be."""
+    keys = dict.fromkeys(key for run in runs for key in (*run.params, *run.config))
+    return [
+        key
+        for key in keys
+        if family_of(key) in {"progress", "repeats"} and not is_ignored(key, ignored)
+    ]
+
+
 def find_plans(table: Table, axes: Sequence[Axis], ignored: Sequence[str]) -> tuple[Plan, ...]:
     """The best believed plan for every axis that runs along, if there is one."""
     rows = table.rows
     last = np.flatnonzero(np.diff(rows.run, append=-1))
     runs = [rows.runs[index] for index in rows.run[last]]
-    keys = dict.fromkeys(key for run in runs for key in (*run.params, *run.config))
-    lengths = [
-        key
-        for key in keys
-        if family_of(key) in {"progress", "repeats"} and not is_ignored(key, ignored)
-    ]
+    lengths = told_lengths(runs, ignored)
     plans = []
     for axis in axes:
         column = table.axis(axis)

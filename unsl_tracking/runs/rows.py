@@ -192,6 +192,26 @@ def one_row_a_step(rows: Rows, losses: Losses | None = None) -> Rows:
     return _ordered(rows, rows.step)
 
 
+def without_unfinished(rows: Rows, losses: Losses) -> Rows:
+    """The rows without curves of runs that did not finish, where some did.
+
+    For where only last rows count, and no axis says how far a run came: a run that crashed at 40%
+    would stand at the tokens that it was planned to see.
+    """
+    finished = np.array([each.status == "FINISHED" for each in rows.runs], dtype=bool)
+    curve = np.bincount(rows.run, minlength=len(rows.runs)) > 1
+    if not (finished & curve).any():
+        return rows
+    lost = (curve & ~finished)[rows.run]
+    losses.rows(
+        rows.run,
+        lost,
+        "the run did not finish, and no axis says how far it came (one that grows along a run,"
+        " such as step, would)",
+    )
+    return rows.take(~lost)
+
+
 def reduce_rows(rows: Rows, curve: Literal["all", "last", "best"], mode: Mode) -> Rows:
     """All rows, or of every run its last row, or its best (the first of equals)."""
     if curve == "all":

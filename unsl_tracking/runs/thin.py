@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from unsl_tracking.runs.constants import keep_constants
 from unsl_tracking.runs.curve import bucket_of
 
 _Floats = NDArray[np.float64]
@@ -40,9 +41,8 @@ def thin_curves(
     share = np.repeat(1 / count, np.diff(first, append=run.size))
     result = {name: _sums(column * share, first) for name, column in means.items()}
     for name, column in log_means.items():
-        # A bucket of one row keeps its number to the last digit.
         mean = np.exp(_sums(np.log(column) * share, first))
-        result[name] = np.where(count == 1, column[first], mean)
+        result[name] = keep_constants(mean, *_ends(column, first))
     result["count"] = count
     return run[first], result
 
@@ -64,6 +64,13 @@ def _starts(run: NDArray[np.intp], bucket: NDArray[np.int64]) -> NDArray[np.bool
     starts: NDArray[np.bool_] = np.diff(run, prepend=-1) != 0
     starts |= np.diff(bucket, prepend=0) != 0
     return starts
+
+
+def _ends(column: _Floats, first: NDArray[np.intp]) -> tuple[_Floats, _Floats]:
+    """The least and the largest value of every bucket."""
+    if not first.size:
+        return column[:0], column[:0]
+    return np.minimum.reduceat(column, first), np.maximum.reduceat(column, first)
 
 
 def _sums(column: _Floats, first: NDArray[np.intp]) -> _Floats:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from unsl_tracking.runs.run import Cursor, History, Run
+from unsl_tracking.runs.verdict import Verdict
 
 Progress = Callable[[int, int], None]
 """Called with (runs read so far, runs in all)."""
@@ -66,4 +67,23 @@ class Tracker(Protocol):
         """Put a markdown card into the run's note in place of our last one.
 
         The user's text stays as it is; `unsl_tracking.runs.merge_card` does that.
+        """
+
+
+@runtime_checkable
+class KeepsVerdicts(Protocol):
+    """What a tracker may do beside `Tracker`; a gate's verdict is in the runs' tags without it.
+
+    `unsl_tracking.testing.VerdictContract` tests it.
+    """
+
+    def set_verdict(
+        self, experiment: str, run_ids: Sequence[str], verdict: Verdict
+    ) -> tuple[str, ...]:
+        """Put a verdict where people and pipelines look for it; returns the names of what has it.
+
+        That is the experiment (its tags or metadata), and the newest version of every registered
+        model that one of these runs produced: the verdict's tags, its alias, and none of
+        `other_aliases`. The user's own tags and aliases stay, the runs are not touched, and writing
+        the same again changes nothing. Raises `NotFound` when there is no such experiment.
         """

@@ -11,7 +11,7 @@
 
 The parts (`ReadContract`, `HistoryContract`, `CursorContract`, `WriteContract`, `NoteContract`) can
 be subclassed one by one; a tracker that cannot do what one test asks for overrides that test and
-says why in its place.
+says why in its place. `VerdictContract` is for trackers that also have `set_verdict`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ pytest.register_assert_rewrite(
     "unsl_tracking.testing.cursor",
     "unsl_tracking.testing.writing",
     "unsl_tracking.testing.note",
+    "unsl_tracking.testing.verdict",
 )
 
 from unsl_tracking.testing.base import ContractBase, UserSide  # noqa: E402
@@ -40,6 +41,7 @@ from unsl_tracking.testing.cursor import CursorContract  # noqa: E402
 from unsl_tracking.testing.history import HistoryContract  # noqa: E402
 from unsl_tracking.testing.note import NoteContract  # noqa: E402
 from unsl_tracking.testing.reading import ReadContract  # noqa: E402
+from unsl_tracking.testing.verdict import VerdictContract  # noqa: E402
 from unsl_tracking.testing.writing import WriteContract  # noqa: E402
 
 
@@ -55,5 +57,6 @@ __all__ = [
     "ReadContract",
     "TrackerContract",
     "UserSide",
+    "VerdictContract",
     "WriteContract",
 ]

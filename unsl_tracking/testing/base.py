@@ -11,7 +11,7 @@ import pytest
 from unsl_tracking.runs.run import HISTORY_DTYPES, Run
 from unsl_tracking.runs.tracker import Tracker
 
-EXPERIMENT: Final = "scaling <b>études</b> & 漢字"
+EXPERIMENT: Final = "scaling <b>études<b> & 漢字"  # no slash: W&B's projects may not have one
 NOW: Final = 1_700_000_000_000  # milliseconds since 1970
 Row = tuple[float, int, int]
 """(value, step, timestamp in milliseconds since 1970)"""

@@ -58,6 +58,19 @@ def test_one_size_gives_no_origin() -> None:
     assert rolling_origins(points(np.ones((10, 1)), np.zeros(10))) == []
 
 
+def test_budgets_that_differ_by_rounding_count_as_one_size() -> None:
+    # IsoFLOP sweeps: ln params + ln tokens of a budget agree up to what was rounded when logged.
+    budgets = np.repeat(np.arange(4.0) * 2.0, 7)
+    shape = np.tile(np.linspace(-1.0, 1.0, 7), 4)
+    rounding = 1e-6 * np.random.default_rng(0).normal(size=28)
+    table = points(np.stack([budgets + shape + rounding, -shape], axis=1), np.zeros(28))
+    origins = rolling_origins(table)
+    assert origins
+    for origin in origins:
+        assert origin.below.sum() % 7 == 0
+        assert origin.horizon == pytest.approx(2.0, abs=1e-3)
+
+
 def test_hyperparameters_do_not_order_the_points() -> None:
     log_x = np.array([[float(i), -5.0 * i] for i in range(20)])
     table = replace(points(log_x, np.zeros(20)), scale=np.array([True, False]))

@@ -28,7 +28,34 @@ def fit(table: pd.DataFrame, *forms: Form) -> ut.FittedLaw:
 
 
 def test_clean_data_near_by_give_no_warning() -> None:
-    assert codes(fit(power()).predict({"step": 2e5})) == set()
+    table = power().rename(columns={"step": "tokens"})
+    law = ut.fit(table, ["tokens"], "loss", forms=[zoo.power_law(["tokens"])])
+    assert codes(law.predict({"tokens": 2e5})) == set()
+
+
+@pytest.mark.parametrize("axis", ["step", "train/global_step", "epoch", "iteration"])
+def test_a_curve_along_steps_warns_that_its_schedule_is_unknown(axis: str) -> None:
+    table = power().rename(columns={"step": axis})
+    assert "schedule_unknown" in codes(ut.fit(table, [axis], "loss", forms=[zoo.power_law([axis])]))
+
+
+@pytest.mark.parametrize("axes", [["tokens"], ["params"], ["step", "lr"]])
+def test_other_axes_and_a_learning_rate_beside_the_steps_do_not(axes: list[str]) -> None:
+    table = power().rename(columns={"step": axes[0]}).assign(lr=np.linspace(1.0, 0.1, 40))
+    law = ut.fit(table, axes, "loss", forms=[zoo.power_law(axes)])
+    assert "schedule_unknown" not in codes(law)
+
+
+def test_an_unknown_schedule_widens_what_lies_ahead_and_not_what_was_seen() -> None:
+    tokens = power().rename(columns={"step": "tokens"})
+    steps = fit(power())
+    other = ut.fit(tokens, ["tokens"], "loss", forms=[zoo.power_law(["tokens"])])
+    widths = []
+    for law, axis in ((steps, "step"), (other, "tokens")):
+        low, high = law.predict({axis: [1e4, 4e5]}).interval(0.8)
+        widths.append(high / low)
+    assert widths[0][0] == pytest.approx(widths[1][0])
+    assert widths[0][1] > 1.01 * widths[1][1]
 
 
 def test_extrapolation_names_the_axis_and_the_decades() -> None:

@@ -38,6 +38,16 @@ def test_rows_one_run_at_a_time_or_together_give_the_same_buckets() -> None:
     pd.testing.assert_frame_equal(together, one_by_one)
 
 
+def test_a_constant_of_a_run_stays_one_to_the_digit() -> None:
+    small = curve(20).assign(run="b", params=1e7)
+    table = pd.concat([small, curve(5000).assign(run="a", params=679477248.0)], ignore_index=True)
+    thinned = thin(table, ["params", "step"], "loss", "run")
+    assert set(thinned["params"]) == {679477248.0, 1e7}
+    law = ut.fit(table[:-10], ["params", "step"], "loss", run="run")
+    law.update(table[-10:])
+    assert set(law.data["params"]) == {679477248.0, 1e7}
+
+
 def test_a_long_run_beside_a_short_one_leaves_no_row_without_a_count() -> None:
     table = pd.concat([curve(400).assign(run="a"), curve(20).assign(run="b")], ignore_index=True)
     law = ut.fit(table, ["step"], "loss", run="run", forms=[ut.Form.from_dict(SIMPLE)])
