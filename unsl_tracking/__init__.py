@@ -1,8 +1,8 @@
 """Where will this training metric end, where at a larger scale, and how sure are we?
 
 >>> import unsl_tracking as ut
->>> law = ut.fit(frame, axes=["params", "tokens"], value="val_loss")   # doctest: +SKIP
->>> law.predict({"params": 7e9, "tokens": 1.4e11}).interval(0.8)       # doctest: +SKIP
+>>> law = ut.fit(frame, axes=["params", "tokens"], value="val_loss")
+>>> low, high = law.predict({"params": 7e9, "tokens": 1.4e11}).interval(0.8)
 
 One way through the house: runs → law ← fit → forecast → decide; trackers at both ends.
 """
@@ -10,7 +10,16 @@ One way through the house: runs → law ← fit → forecast → decide; tracker
 from __future__ import annotations
 
 from unsl_tracking._version import __version__
-from unsl_tracking.decide import Decision, StopRule
+from unsl_tracking.decide import (
+    Allocation,
+    Decision,
+    GateDecision,
+    NextRuns,
+    StopRule,
+    allocate,
+    gate,
+    next_runs,
+)
 from unsl_tracking.errors import (
     AxisError,
     DataError,
@@ -22,15 +31,25 @@ from unsl_tracking.errors import (
     TrackerUnavailable,
     UnslError,
 )
-from unsl_tracking.forecast import Backtest, FittedLaw, Forecast, ForecastWarning, LawSummary, fit
+from unsl_tracking.forecast import (
+    Backtest,
+    FittedLaw,
+    Forecast,
+    ForecastWarning,
+    LawSummary,
+    chinchilla_law,
+    fit,
+    given_law,
+)
 from unsl_tracking.law import Form
-from unsl_tracking.live import RunMonitor
+from unsl_tracking.live import RunMonitor, attach, detach
 from unsl_tracking.runs.axes import Axis
 from unsl_tracking.runs.observations import Observations, observe
 from unsl_tracking.runs.run import Run
 from unsl_tracking.runs.tracker import Tracker
 
 __all__ = [
+    "Allocation",
     "Axis",
     "AxisError",
     "Backtest",
@@ -40,8 +59,10 @@ __all__ = [
     "Forecast",
     "ForecastWarning",
     "Form",
+    "GateDecision",
     "LawSummary",
     "MissingDependency",
+    "NextRuns",
     "NotFound",
     "Observations",
     "Run",
@@ -54,6 +75,13 @@ __all__ = [
     "TrackerUnavailable",
     "UnslError",
     "__version__",
+    "allocate",
+    "attach",
+    "chinchilla_law",
+    "detach",
     "fit",
+    "gate",
+    "given_law",
+    "next_runs",
     "observe",
 ]

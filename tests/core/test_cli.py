@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import unsl_tracking
+from tests.plugins import install
 from unsl_tracking.cli.app import app
 from unsl_tracking.cli.arguments import read_point, split_list
 from unsl_tracking.errors import DataError
@@ -62,13 +63,8 @@ def strict_floating_point() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def ladder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A tracker plugin `ladder` with an experiment `demo` of five runs."""
-    (tmp_path / "ladder_tracker.py").write_text(PLUGIN)
-    info = tmp_path / "ladder-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ladder\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[unsl_tracking.trackers]\nladder = ladder_tracker:Ladder\n"
-    )
+    points = "[unsl_tracking.trackers]\nladder = ladder_tracker:Ladder\n"
+    install(tmp_path, "ladder_tracker", PLUGIN, points, "ladder")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     tracker_plugins.cache_clear()
@@ -281,3 +277,20 @@ def test_a_name_may_hold_an_equals_sign() -> None:
     assert read_point("--at", ["a=b=3"]) == {"a=b": 3.0}
     with pytest.raises(DataError, match="NAME=NUMBER"):
         read_point("--at", ["=3"])
+
+
+@pytest.mark.parametrize("loaded", ["typer", "rich", "unsl_tracking.cli.app"])
+def test_ctrl_c_while_the_command_is_loading_is_one_line(loaded: str) -> None:
+    program = f"""
+import os, signal, sys
+class Impatient:
+    def find_spec(self, name, *more):
+        if name == {loaded!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+sys.meta_path.insert(0, Impatient())
+from unsl_tracking.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from tests.plugins import install
 from unsl_tracking.cli.app import app
 from unsl_tracking.experiment import tracker_plugins
 
@@ -51,13 +52,8 @@ def strict_floating_point() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A tracker plugin `sizes`."""
-    (tmp_path / "sizes_tracker.py").write_text(PLUGIN)
-    info = tmp_path / "sizes-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sizes\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[unsl_tracking.trackers]\nsizes = sizes_tracker:Sizes\n"
-    )
+    points = "[unsl_tracking.trackers]\nsizes = sizes_tracker:Sizes\n"
+    install(tmp_path, "sizes_tracker", PLUGIN, points, "sizes")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     tracker_plugins.cache_clear()
@@ -82,6 +78,18 @@ def test_runs_are_replayed_from_their_beginnings() -> None:
         "could not be replayed",
     ):
         assert expected in found.stdout
+
+
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_no_number_is_cut_short_in_a_narrow_terminal(
+    columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = unsl(*CURVES).stdout
+    monkeypatch.setenv("COLUMNS", columns)
+    narrow = unsl(*CURVES).stdout
+    numbers = [word for word in wide.split() if word.endswith("%")]
+    assert len(numbers) > 20
+    assert [word for word in narrow.split() if word.endswith("%")] == numbers
 
 
 def test_the_design_can_be_asked_for() -> None:

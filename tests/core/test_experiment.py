@@ -54,6 +54,24 @@ def test_a_running_run_is_forecast_to_the_end_of_its_finished_siblings() -> None
     assert running.last_step == 300
 
 
+def test_a_running_run_is_forecast_to_where_its_own_params_say() -> None:
+    tracker = MemoryTracker()
+    for index, params in enumerate(WIDTHS):
+        run = tracker.new_run(
+            "ladder", name=f"w{index}", params={"params": params, "max_steps": 2000}
+        )
+        log_curve(tracker, run, params, 2000)
+        tracker.finish(run)
+    running = tracker.new_run("ladder", name="running", params={"params": 1e6, "max_steps": 700})
+    log_curve(tracker, running, 1e6, 300)
+    (group,) = forecast(tracker).groups
+    found = next(each for each in group.runs if each.run.name == "running")
+    assert found.final.point == {"params": 1e6, "step": 700.0}
+    assert found.final.why == "where its own `max_steps` says"
+    (group,) = forecast(tracker, horizon={"step": 5000}).groups
+    assert {each.final.point["step"] for each in group.runs} == {5000.0}
+
+
 def test_a_finished_run_is_compared_with_its_own_last_value() -> None:
     (group,) = forecast(a_ladder()).groups
     first = group.runs[0]
@@ -93,6 +111,36 @@ def test_a_target_is_forecast_and_what_was_not_asked_for_is_filled_in() -> None:
     assert group.target.point == {"params": 3e6, "step": 2000.0}
     assert group.target.why == "as asked; not asked for, so the largest observed: step=2000"
     assert group.target.median == pytest.approx(loss(3e6, 2000), rel=0.08)
+
+
+def test_a_hyperparameter_that_was_not_asked_for_is_that_of_the_best_run() -> None:
+    tracker = MemoryTracker()
+    for params in np.geomspace(1e4, 1e7, 6):
+        for lr in (1e-4, 1e-3, 1e-1):
+            run = tracker.new_run("ladder", params={"params": params, "lr": lr})
+            off = 1 + 0.01 * np.log(lr / 1e-3) ** 2
+            tracker.log(run, "val_loss", [(loss(params, 1000) * off, 1000, 1)])
+            tracker.finish(run)
+    (group,) = forecast(tracker, axes=["params", "lr[hyper]"], at={"params": 1e8}).groups
+    assert group.target is not None
+    assert group.target.point == {"params": 1e8, "lr": 1e-3}
+    assert group.target.why == "as asked; not asked for, so as in the best run: lr=0.001"
+    assert group.target.median == pytest.approx(loss(1e8, 1000), rel=0.05)
+
+
+def test_a_metric_in_percent_is_forecast_below_its_ceiling() -> None:
+    tracker = MemoryTracker()
+    for params in np.geomspace(1e4, 1e7, 8):
+        run = tracker.new_run("ladder", params={"params": params})
+        tracker.log(run, "acc", [(100 - 10 * loss(params, 1000), 1000, 1)])
+        tracker.finish(run)
+    options = {"at": {"params": 1e8}, "mode": "max"}
+    (refused,) = forecast_experiment(tracker, "ladder", "acc", **options).refused  # type: ignore[arg-type]
+    assert "--ceiling" in refused.reason
+    result = forecast_experiment(tracker, "ladder", "acc", ceiling=100.0, **options)  # type: ignore[arg-type]
+    (group,) = result.groups
+    assert group.target is not None
+    assert group.target.median == pytest.approx(100 - 10 * loss(1e8, 1000), rel=0.01)
 
 
 def test_runs_with_one_value_each_are_forecast_at_their_own_scale() -> None:
@@ -218,6 +266,15 @@ def test_an_unknown_metric_is_answered_with_the_known_ones() -> None:
         forecast_experiment(a_ladder(), "ladder", "val_los")
 
 
+def test_of_hundreds_of_metrics_the_nearest_come_first() -> None:
+    tracker = a_ladder()
+    run = tracker.runs("ladder")[0].id
+    for layer in range(300):
+        tracker.log(run, f"grad/layer{layer}", [(1.0, 1, 1)])
+    with pytest.raises(NotFound, match=r"Metrics there: val_loss, .* and 281 more"):
+        forecast_experiment(tracker, "ladder", "val_los")
+
+
 def test_an_empty_experiment_says_so() -> None:
     tracker = MemoryTracker()
     tracker.new_experiment("ladder")
@@ -239,6 +296,21 @@ def test_an_unknown_experiment_is_not_found() -> None:
 def test_a_point_may_only_name_axes_in_use(what: str) -> None:
     with pytest.raises(AxisError, match="may name the axes in use: params, step"):
         forecast(a_ladder(), **{what: {"tokens": 1e9}})
+
+
+def test_a_point_with_a_misspelt_axis_is_answered_with_the_near_one() -> None:
+    with pytest.raises(AxisError, match=r"but got 'param'\. Near it: params\.$"):
+        forecast(a_ladder(), at={"param": 1e9})
+
+
+def test_a_point_that_names_another_number_of_the_runs_says_how_it_becomes_an_axis() -> None:
+    tracker = MemoryTracker()
+    for params in WIDTHS:
+        run = tracker.new_run("ladder", params={"params": params, "lr": params**-0.5})
+        log_curve(tracker, run, params, 2000)
+        tracker.finish(run)
+    with pytest.raises(AxisError, match="ask for it: --axes params,step,lr"):
+        forecast(tracker, at={"lr": 1e-3})
 
 
 def test_an_axis_that_is_the_same_everywhere_is_refused() -> None:

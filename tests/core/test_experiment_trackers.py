@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import plugins
 from unsl_tracking.errors import DataError, MissingDependency
 from unsl_tracking.experiment import open_tracker, tracker_plugins
 from unsl_tracking.runs import MemoryTracker
@@ -31,12 +32,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def install(folder: Path, name: str, place: str, code: str, distribution: str = "extra") -> None:
-    module = place.partition(":")[0]
-    (folder / f"{module}.py").write_text(code)
-    info = folder / f"{distribution}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[unsl_tracking.trackers]\n{name} = {place}\n")
+    points = f"[unsl_tracking.trackers]\n{name} = {place}\n"
+    plugins.install(folder, place.partition(":")[0], code, points, distribution)
 
 
 GOOD = """

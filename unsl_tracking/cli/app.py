@@ -7,10 +7,15 @@ from typing import Annotated
 import typer
 
 from unsl_tracking import __version__
+from unsl_tracking.cli.allocate_command import allocate
 from unsl_tracking.cli.backtest_command import backtest
 from unsl_tracking.cli.demo_command import demo
 from unsl_tracking.cli.errors import CleanErrors
 from unsl_tracking.cli.forecast_command import forecast
+from unsl_tracking.cli.gate_command import gate
+from unsl_tracking.cli.next_runs_command import next_runs
+from unsl_tracking.cli.panels_command import panels
+from unsl_tracking.cli.report_command import report
 
 app = typer.Typer(
     name="unsl",
@@ -43,4 +48,9 @@ def common(
 
 app.command(name="forecast")(forecast)
 app.command(name="backtest")(backtest)
+app.command(name="report")(report)
+app.command(name="gate")(gate)
+app.command(name="allocate")(allocate)
+app.command(name="next-runs")(next_runs)
+app.command(name="panels")(panels)
 app.command(name="demo")(demo)

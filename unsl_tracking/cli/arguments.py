@@ -53,3 +53,36 @@ def read_point(option: str, values: Sequence[str] | None) -> dict[str, float] | 
             raise DataError(f"{option} may name an axis once", got=f"{name} twice")
         point[name] = number
     return point
+
+
+def read_number_lists(option: str, values: Sequence[str] | None) -> dict[str, list[float]]:
+    """`{"params": [1e9, 2e9]}` from `params=1e9:2e9`; empty when the option was not given.
+
+    Raises `DataError` for anything else than NAME=NUMBER:NUMBER:… with positive numbers.
+    """
+    lists: dict[str, list[float]] = {}
+    for item in split_list(values):
+        name, equals, text = (part.strip() for part in item.rpartition("="))
+        numbers = [read_number(part) for part in text.split(":")]
+        known = [number for number in numbers if number is not None and number > 0]
+        if not equals or not name or len(known) < len(numbers) or name in lists:
+            raise DataError(
+                f"{option} must be NAME=NUMBER:NUMBER:…, positive numbers, a name once",
+                got=item,
+                next_step=f"Write for example {option} params=1e9:2e9.",
+            )
+        lists[name] = known
+    return lists
+
+
+def read_ranges(option: str, values: Sequence[str] | None) -> dict[str, tuple[float, float]]:
+    """`{"params": (1e9, 1e11)}` from `params=1e9:1e11`; empty when the option was not given.
+
+    Raises `DataError` as `read_number_lists`, and for more or fewer numbers than two.
+    """
+    ranges: dict[str, tuple[float, float]] = {}
+    for name, numbers in read_number_lists(option, values).items():
+        if len(numbers) != 2:
+            raise DataError(f"{option} takes a lowest and a highest value", got=f"{name}={numbers}")
+        ranges[name] = (numbers[0], numbers[1])
+    return ranges

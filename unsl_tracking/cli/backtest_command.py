@@ -9,15 +9,13 @@ from typing import Annotated, get_args
 import typer
 
 from unsl_tracking.cli import options
-from unsl_tracking.cli.arguments import split_list
 from unsl_tracking.cli.console import out, progress_bars
 from unsl_tracking.cli.errors import UsageError
-from unsl_tracking.cli.reading import open_at, read_axes, read_mode
+from unsl_tracking.cli.reading import Selection, open_at
 from unsl_tracking.cli.render_backtest import show_backtest
 from unsl_tracking.experiment import (
     ExperimentBacktest,
     backtest_experiment,
-    forecast_experiment,
 )
 from unsl_tracking.forecast.replay import Design
 
@@ -26,13 +24,14 @@ _ASK = "What to replay"
 
 def backtest(
     tracker: options.Tracker,
-    experiment: options.Experiment,
     metric: options.Metric,
+    experiment: options.Experiment = "",
     axes: options.Axes = None,
     group: options.Group = None,
     ignore: options.Ignore = None,
     filter_: options.Filter = None,
     mode: options.Mode = None,
+    ceiling: options.Ceiling = None,
     origins: Annotated[
         int | None,
         typer.Option(min=1, help="How many sizes, or runs, of a group.", rich_help_panel=_ASK),
@@ -56,24 +55,11 @@ def backtest(
     as_json: options.Json = False,
 ) -> None:
     """Replay the past: what would have been forecast, and what came out."""
-    chosen, design = read_axes(axes), _design(by)
-    best, why = read_mode(mode, metric)
+    chosen, design = Selection.of(metric, axes, group, ignore, mode, filter_, ceiling), _design(by)
     _check_folder(plot)
     connected = open_at(tracker)
     with progress_bars() as progress:
-        fitted = forecast_experiment(
-            connected,
-            experiment,
-            metric,
-            axes=chosen,
-            group_by=None if group is None else split_list(group),
-            ignore=split_list(ignore),
-            mode=best,
-            mode_why=why,
-            filter=filter_,
-            seed=seed,
-            progress=progress,
-        )
+        fitted = chosen.forecast(connected, experiment, seed=seed, progress=progress)
         result = backtest_experiment(fitted, origins=origins, design=design, progress=progress)
     written = [] if plot is None else _draw(result, plot)
     if as_json:

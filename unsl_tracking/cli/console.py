@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 StageProgress = Callable[[str, int, int], None]
 
 
+class _Out(Console):
+    """A console that leaves a reader who went away (`unsl … | head`) to the command."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich's own would exit with 1, which is an error here."""
+        raise BrokenPipeError
+
+
 def out() -> Console:
     """Made anew for every command, so that it writes to the stdout of now."""
-    return Console(highlight=False)
+    return _Out(highlight=False)
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Goes on after the block, whose output nobody reads to its end (`unsl … | head`)."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")
 
 
 def err() -> Console:
@@ -27,6 +49,20 @@ def plain(text: object, limit: int = 200) -> str:
     line = " ".join(str(text).split())
     line = "".join(char if char.isprintable() else "�" for char in line)
     return escape(line if len(line) <= limit else line[: limit - 1] + "…")
+
+
+def show_table(console: Console, table: Table) -> None:
+    """Print a table whose columns that may not wrap (numbers) are never cut short.
+
+    Where a terminal is too narrow for them their titles wrap, and then lines are longer than it: a
+    number without its last digits is another number. Columns with a `max_width` (names) may shrink.
+    """
+    for column in table.columns:
+        if column.no_wrap and column.max_width is None:
+            cells = [Text.from_markup(str(cell)).cell_len for cell in column.cells]
+            words = [len(word) for word in str(column.header).split()]
+            column.min_width, column.no_wrap = max(1, *cells, *words), False
+    console.print(table, crop=False)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from unsl_tracking.cli.console import err, out, plain, progress_bars
+from unsl_tracking.cli.console import err, out, plain, progress_bars, show_table
 from unsl_tracking.report import numbers as n
 
 _DIR = Path("unsl-demo")
@@ -87,7 +87,7 @@ def _show(console: Console, comparisons: object) -> None:
             "[green]inside[/]" if answer.inside(0.8) else "[red]outside[/]",
         )
     console.print("\n[bold]val_loss[/] [dim](nats per character, lower is better)[/]\n")
-    console.print(table)
+    show_table(console, table)
 
 
 def _ui_command(uri: str) -> str:

@@ -56,10 +56,21 @@ class CleanErrors(TyperGroup):
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
+            if isinstance(error, OSError) and error.filename is not None:
+                show_error(_unusable(error))
+                raise typer.Exit(1) from None
             name = type(error).__name__
             err().print(f"[bold red]Error[/] unexpected {name}: {plain(error, 500)}")
             err().print("Run `unsl --debug …` for the traceback, and please report it.")
             raise typer.Exit(1) from None
+
+
+def _unusable(error: OSError) -> UnslError:
+    return UnslError(
+        "A file or folder that is read or written must be usable",
+        got=str(error.filename),
+        next_step=f"{error.strerror}: check the path, its permissions and the space left.",
+    )
 
 
 def show_error(error: UnslError) -> None:

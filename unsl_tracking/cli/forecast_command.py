@@ -8,35 +8,31 @@ from typing import Annotated
 import typer
 
 from unsl_tracking.cli import options
-from unsl_tracking.cli.arguments import read_point, split_list
 from unsl_tracking.cli.console import err, out, progress_bars
-from unsl_tracking.cli.errors import UsageError
-from unsl_tracking.cli.reading import open_at, read_axes, read_mode
+from unsl_tracking.cli.reading import Selection, open_at, read_ends
 from unsl_tracking.cli.render import show_failures, show_result
-from unsl_tracking.errors import DataError
 from unsl_tracking.experiment import (
     ExperimentForecast,
     WriteReport,
-    forecast_experiment,
     write_forecasts,
 )
-from unsl_tracking.runs.axes import Axis
 
 
 def forecast(
     tracker: options.Tracker,
-    experiment: options.Experiment,
     metric: options.Metric,
+    experiment: options.Experiment = "",
     axes: options.Axes = None,
     group: options.Group = None,
     ignore: options.Ignore = None,
     filter_: options.Filter = None,
     mode: options.Mode = None,
+    ceiling: options.Ceiling = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
-            help="The scale to forecast: params=7e9,tokens=140G. Axes left out take their largest "
-            "observed value.",
+            help="The scale to forecast: params=7B,tokens=1.4e11. Axes left out take their largest "
+            "observed value, hyperparameters that of the best run." + options.SUFFIXES,
             rich_help_panel=options.ASK,
         ),
     ] = None,
@@ -60,24 +56,14 @@ def forecast(
 
     unsl forecast sqlite:///mlflow.db -e ladder -m val_loss --at params=7e9,tokens=140G --write
     """
-    chosen, where, ends = _read_options(axes, at, horizon)
-    best, why = read_mode(mode, metric)
+    chosen, (where, ends) = (
+        Selection.of(metric, axes, group, ignore, mode, filter_, ceiling),
+        read_ends(at, horizon),
+    )
     connected = open_at(tracker)
     with progress_bars() as progress:
-        result = forecast_experiment(
-            connected,
-            experiment,
-            metric,
-            axes=chosen,
-            group_by=None if group is None else split_list(group),
-            ignore=split_list(ignore),
-            at=where,
-            horizon=ends,
-            mode=best,
-            mode_why=why,
-            filter=filter_,
-            seed=seed,
-            progress=progress,
+        result = chosen.forecast(
+            connected, experiment, at=where, horizon=ends, seed=seed, progress=progress
         )
         report = write_forecasts(connected, result, progress=progress) if write else None
     _print(result, report, as_json=as_json)
@@ -85,15 +71,6 @@ def forecast(
         show_failures(err(), report)
     if not result.groups or (report is not None and report.failures):
         raise typer.Exit(1)
-
-
-def _read_options(
-    axes: list[str] | None, at: list[str] | None, horizon: list[str] | None
-) -> tuple[tuple[Axis, ...] | None, dict[str, float] | None, dict[str, float] | None]:
-    try:
-        return read_axes(axes), read_point("--at", at), read_point("--horizon", horizon)
-    except DataError as error:
-        raise UsageError.of(error) from error
 
 
 def _print(result: ExperimentForecast, report: WriteReport | None, *, as_json: bool) -> None:
@@ -106,9 +83,7 @@ def _print(result: ExperimentForecast, report: WriteReport | None, *, as_json: b
         "experiment": result.experiment,
         "metric": result.metric,
         "runs": [document.to_dict() for document in result.documents().values()],
-        "refused": [
-            {"name": each.name, "reason": each.reason, "runs": each.runs} for each in result.refused
-        ],
+        "refused": [each.to_dict() for each in result.refused],
         "dropped": [{"what": what, "why": why} for what, why in result.dropped],
     }
     if report is not None:

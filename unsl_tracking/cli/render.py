@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from unsl_tracking.cli.console import plain
+from unsl_tracking.cli.console import plain, show_table
 from unsl_tracking.experiment import ExperimentForecast, GroupForecast, WriteReport
 from unsl_tracking.report import Answer
 from unsl_tracking.report import numbers as n
@@ -36,13 +36,19 @@ def _show_reading(console: Console, result: ExperimentForecast) -> None:
         f"[dim]({plain(result.tracker)})[/]"
     )
     if result.mode_why:
-        console.print(f"[dim]mode {result.mode}: {plain(result.mode_why)}[/]", soft_wrap=True)
+        better = "lower" if result.mode == "min" else "higher"
+        console.print(
+            f"[dim]mode {result.mode}, {better} is better: {plain(result.mode_why)}[/]",
+            soft_wrap=True,
+        )
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
     for name, why in result.axes.items():
         table.add_row("axis", f"[cyan]{plain(name)}[/]", plain(why))
     for name, why in list(result.not_axes.items())[:_MOST_LINES]:
         table.add_row("[dim]no axis", f"[dim]{plain(name)}", f"[dim]{plain(why)}")
-    console.print(table)
+    show_table(console, table)
     for note in result.notes[:_MOST_LINES]:
         console.print(f"[dim]{plain(note, 400)}[/]", soft_wrap=True)
 
@@ -58,7 +64,7 @@ def _show_group(console: Console, result: ExperimentForecast, group: GroupForeca
     table.add_column("run", overflow="ellipsis", max_width=36, no_wrap=True)
     for title in ("so far", "final", "80% interval"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("at", overflow="fold")
+    table.add_column("at", overflow="fold", min_width=12)
     for forecast in group.runs[:_MOST_RUNS]:
         answer = forecast.final
         low, high = answer.intervals[0.8]
@@ -71,7 +77,7 @@ def _show_group(console: Console, result: ExperimentForecast, group: GroupForeca
             n.interval(low, high),
             plain(n.point({axis: answer.point[axis] for axis in group.along or answer.point})),
         )
-    console.print(table)
+    show_table(console, table)
     if len(group.runs) > _MOST_RUNS:
         console.print(f"[dim]  … and {len(group.runs) - _MOST_RUNS} more (--json has them all)[/]")
     notices = {each.message: each.code for each in group.law.warnings}

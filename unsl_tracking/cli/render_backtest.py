@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from unsl_tracking.cli.console import plain
+from unsl_tracking.cli.console import plain, show_table
 from unsl_tracking.experiment import ExperimentBacktest, GroupBacktest
 from unsl_tracking.forecast import Backtest
 from unsl_tracking.report import LEVELS
@@ -42,7 +42,7 @@ def _show_group(console: Console, group: GroupBacktest) -> None:
     tested = group.backtest
     outcomes = n.plural(len(tested.frame), "outcome")
     console.print(f"\n[bold]{plain(group.label)}[/] [dim]{tested.replayed}, {outcomes}[/]")
-    console.print(_table(tested))
+    show_table(console, _table(tested))
     if tested.skipped:
         count = n.plural(len(tested.skipped), "past")
         first = tested.skipped[0]

@@ -10,15 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from unsl_tracking.decide.evidence import Evidence, divergence, plateau
 from unsl_tracking.errors import DataError
 from unsl_tracking.forecast import Forecast
+from unsl_tracking.runs.stopped import STOPPING
 
 Verdict = Literal["continue", "waiting", "doomed", "diverged", "plateaued"]
-STOPPING: Final = frozenset({"doomed", "diverged", "plateaued"})
 _STANDS_STILL: Final = 1e-3
+_LEAST_LEFT: Final = 1e-3  # of a run
+_SURE: Final = 0.95  # in a search, where nothing tells what another run would gain
+_BLIPS: Final = 2  # values that are not finite, or far off, before a run has diverged
+_PAST: Final = 1.02  # times the horizon: a last evaluation may come a little after it
+_EAGER: Final = {
+    "confidence": 0.501,
+    "patience": 1,
+    "min_points": 2,
+    "min_fraction": 0.0,
+    "search": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +76,29 @@ class StopRule:
     Args:
         target: the value that a run must be able to reach.
         confidence: how sure one must be that it will not, between 0.5 and 1.
-        patience: checks in a row (values, for a divergence) that must agree.
+        patience: checks in a row that must agree; values in a row, two at the least, for a
+            divergence.
         min_points: finite values to see before a forecast may stop a run.
         min_fraction: share of the horizon to see before a forecast may stop a run.
         best_of: the run must be able to end among the k best finished siblings; where absent, it
             must beat the best one, unless there is a target. With both, the stricter bar counts.
         diverged: stop on NaN, infinities and runaways.
+        search: a run that may be doomed is stopped only where one more run in its place is expected
+            to gain more per unit of compute than going on with it. For a search with settings that
+            are as good as exchangeable; with one sibling, or a law, being 95% sure takes its place.
         plateau: stop when the second half of the curve won nothing; a number is the share of the
             best value that counts as nothing (True: 0.001).
         dry_run: decide and record, but never ask to stop.
 
     Raises:
         DataError: an argument breaks a rule.
+
+    Examples:
+        >>> rule = ut.StopRule(target=2.1, confidence=0.95, patience=3)
+        >>> ut.StopRule(confidence=1.5)
+        Traceback (most recent call last):
+        ...
+        unsl_tracking.errors.DataError: ...
     """
 
     target: float | None = None
@@ -85,9 +107,20 @@ class StopRule:
     min_points: int = 8
     min_fraction: float = 0.1
     best_of: int | None = None
+    search: bool = False
     diverged: bool = True
     plateau: bool | float = False
     dry_run: bool = False
+
+    @classmethod
+    def eager(cls, **changes: Any) -> StopRule:
+        """For searches, where the next setting may be as good: a wrong stop costs little.
+
+        From the second value on, it stops a run that is likelier to miss the best finished one than
+        to beat it, if one more run in its place is expected to gain more for the compute
+        (`search`). `changes` are arguments of a rule.
+        """
+        return cls(**{**_EAGER, **changes})
 
     def __post_init__(self) -> None:
         if self.target is not None:
@@ -99,7 +132,7 @@ class StopRule:
             _number("min_fraction is 0 or more and below 1", self.min_fraction, 0.0, 1.0)
         if self.best_of is not None:
             _whole("best_of is the rank of a finished sibling, 1 for the best", self.best_of)
-        for name in ("diverged", "dry_run"):
+        for name in ("diverged", "dry_run", "search"):
             if not isinstance(getattr(self, name), bool):
                 raise DataError(f"{name} is True or False", got=getattr(self, name))
         if not isinstance(self.plateau, bool):
@@ -137,11 +170,14 @@ def decide_stop(
     finals: Sequence[float] = (),
     previous: Decision | None = None,
     no_forecast: str = "there is no forecast yet",
+    another: float | None = None,
 ) -> Decision:
     """The verdict on a run; abstentions first, one comparison last.
 
     `forecast` is of the end of the run, one point; `finals` are the ends of finished siblings;
     `previous` is the last decision, whose streak goes on; `no_forecast` says why there is none.
+    `another`: what one more run is expected to gain over the bar, in ln of the error per compute of
+    a whole run, for rules that `search`.
     """
     seen = 0 if previous is None else previous.streak
 
@@ -151,12 +187,16 @@ def decide_stop(
         sentence = f"{reason[:1].upper()}{reason[1:]}."
         return Decision(word, chance, sentence, forecast, evidence.at, streak, rule.dry_run)
 
-    if rule.diverged and (why := divergence(evidence, rule.patience)):
+    if rule.diverged and (why := divergence(evidence, max(rule.patience, _BLIPS))):
         return verdict("diverged", f"diverged: {why}", streak=seen)
     if rule.plateau:
         tolerance = _STANDS_STILL if rule.plateau is True else float(rule.plateau)
         if why := plateau(evidence, tolerance, rule.min_points):
             return verdict("plateaued", f"plateaued: {why}", streak=seen)
+    if evidence.fraction is not None and evidence.fraction > _PAST:
+        # Nothing is known of where it ends, least of all that it cannot beat the bar there.
+        forecast, far = None, f"it has come {evidence.fraction:.3g} times as far as its horizon"
+        return verdict("waiting", f"{far}: the horizon is wrong, and where it ends is not known")
     if forecast is None:
         return verdict("waiting", no_forecast, streak=seen)
     bar = bar_of(rule, finals, evidence.mode)
@@ -174,11 +214,27 @@ def decide_stop(
         return verdict("waiting", waits, chance=doomed)
     if doomed <= rule.confidence:
         return verdict("continue", comparison, chance=doomed)
+    if rule.search:
+        better_here, why = _better_here(forecast, bar, evidence, doomed, another)
+        comparison = f"{comparison}; {why}"
+        if better_here:
+            return verdict("continue", comparison, chance=doomed)
     streak = seen + 1
     if streak < rule.patience:
         waits = f"{comparison}, {streak} of {rule.patience} checks in a row"
         return verdict("continue", waits, chance=doomed, streak=streak)
     return verdict("doomed", f"doomed: {comparison}", chance=doomed, streak=streak)
+
+
+def _better_here(
+    forecast: Forecast, bar: Bar, evidence: Evidence, doomed: float, another: float | None
+) -> tuple[bool, str]:
+    """Whether going on gains more for the compute than one more run would, and in words."""
+    if another is None:
+        return doomed <= _SURE, "too few siblings tell what another run would gain"
+    left = max(1.0 - (evidence.fraction or 0.0), _LEAST_LEFT)
+    here = float(forecast.expected_gain(bar.value)) / left
+    return here >= another, f"a run's compute gains {here:.2g} here, {another:.2g} in another run"
 
 
 def _expects(forecast: Forecast) -> str:

@@ -8,7 +8,9 @@ from unsl_tracking.experiment.backtest import (
     backtest_experiment,
 )
 from unsl_tracking.experiment.documents import answer_at, document_of, files_of
+from unsl_tracking.experiment.gate import ExperimentGate, MetricGate, gate_experiment
 from unsl_tracking.experiment.mode import Mode, guess_mode
+from unsl_tracking.experiment.policy_file import find_policy, read_policy
 from unsl_tracking.experiment.result import (
     ExperimentForecast,
     GroupForecast,
@@ -24,13 +26,16 @@ from unsl_tracking.experiment.write import (
     write_forecasts,
     write_run_forecast,
 )
+from unsl_tracking.experiment.write_gate import verdict_of, write_gate
 
 __all__ = [
     "ExperimentBacktest",
     "ExperimentForecast",
+    "ExperimentGate",
     "GroupBacktest",
     "GroupForecast",
     "LinksToArtifacts",
+    "MetricGate",
     "Mode",
     "Refused",
     "RunForecast",
@@ -40,10 +45,15 @@ __all__ = [
     "backtest_experiment",
     "document_of",
     "files_of",
+    "find_policy",
     "forecast_experiment",
+    "gate_experiment",
     "guess_mode",
     "open_tracker",
+    "read_policy",
     "tracker_plugins",
+    "verdict_of",
     "write_forecasts",
+    "write_gate",
     "write_run_forecast",
 ]

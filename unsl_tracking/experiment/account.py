@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unsl_tracking.forecast import ForecastWarning
 from unsl_tracking.report.numbers import plural
 from unsl_tracking.runs import Run
 from unsl_tracking.runs.observations import Observations
@@ -39,6 +40,15 @@ def notes_on(seen: Observations) -> tuple[str, ...]:
         does = "splits the runs into groups" if each.splits else "does not split groups"
         keys.append(f"{each.key} ({plural(each.values, 'value')}) {does}: {each.reason}")
     return (*seen.notes, *keys)
+
+
+def cautions_on(seen: Observations, group: str) -> tuple[ForecastWarning, ...]:
+    """Warnings for the law of a group: that values from before its rate fell are pooled."""
+    decay = seen.decay_of(group)
+    if decay is None or not decay.warning:
+        return ()
+    code = "curves_asked_for" if decay.asked else "curves_pooled"
+    return (ForecastWarning(code, decay.warning, value=float(decay.scales)),)
 
 
 def left_out(seen: Observations, runs: Mapping[str, Run]) -> tuple[tuple[str, str], ...]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from unsl_tracking.errors import TooLittleEvidence
+from unsl_tracking.experiment.by_group import by_group
+from unsl_tracking.experiment.reading import Progress
 from unsl_tracking.experiment.result import ExperimentForecast, GroupForecast, Refused
-from unsl_tracking.experiment.workflow import Progress
 from unsl_tracking.forecast import Backtest
 from unsl_tracking.forecast.replay import Design
 
@@ -37,21 +38,8 @@ class ExperimentBacktest:
 
     def to_dict(self) -> dict[str, object]:
         """Everything as strict JSON values."""
-        return {
-            "schema": SCHEMA,
-            "schema_version": SCHEMA_VERSION,
-            "tracker": self.tracker,
-            "experiment": self.experiment,
-            "metric": self.metric,
-            "groups": [
-                {"name": g.label, "group": dict(g.key), "backtest": g.backtest.to_dict()}
-                for g in self.groups
-            ],
-            "refused": [
-                {"name": each.name, "reason": each.reason, "runs": each.runs}
-                for each in self.refused
-            ],
-        }
+        answers = ((g.label, g.key, {"backtest": g.backtest.to_dict()}) for g in self.groups)
+        return by_group(self, SCHEMA, SCHEMA_VERSION, answers)
 
 
 def backtest_experiment(

@@ -65,26 +65,10 @@ def document_of(
     result: ExperimentForecast, group: GroupForecast, forecast: RunForecast
 ) -> Document:
     """Everything said about one run."""
-    law = group.law
-    summary = law.summary()
-    return Document(
-        metric=result.metric,
-        mode=result.mode,
-        mode_why=result.mode_why,
-        answers=tuple(a for a in (group.target, forecast.final) if a is not None),
-        evidence=Evidence(
-            runs=len(group.runs),
-            points=len(law.data),
-            axes=group.axes,
-            group=group.key,
-            notes=result.notes,
-            dropped=result.dropped,
-        ),
-        law=LawNote(
-            equation=summary.equation,
-            forms=_rows(summary.forms),
-            parameters=_rows(summary.parameters),
-        ),
+    return group_document(
+        result,
+        group,
+        tuple(a for a in (group.target, forecast.final) if a is not None),
         run=RunNote(
             forecast.run.id,
             forecast.run.name,
@@ -92,10 +76,45 @@ def document_of(
             forecast.last_step,
             forecast.run.url,
         ),
+        curve=_band(group, forecast) if group.along else None,
+    )
+
+
+def group_document(
+    result: ExperimentForecast,
+    group: GroupForecast,
+    answers: tuple[Answer, ...],
+    *,
+    run: RunNote | None = None,
+    curve: Band | None = None,
+) -> Document:
+    """Everything said about a group of runs and these answers of its law."""
+    law = group.law
+    summary = law.summary()
+    return Document(
+        metric=result.metric,
+        mode=result.mode,
+        mode_why=result.mode_why,
+        answers=answers,
+        evidence=Evidence(
+            runs=len(group.runs) if law.run is None else int(law.data[law.run].nunique()),
+            points=len(law.data),
+            axes=group.axes,
+            group=group.key,
+            notes=result.notes,
+            dropped=result.dropped,
+            rows="curves" if group.along else "ends",
+        ),
+        law=LawNote(
+            equation=summary.equation,
+            forms=_rows(summary.forms),
+            parameters=_rows(summary.parameters),
+        ),
+        run=run,
         tracker=result.tracker,
         experiment=result.experiment,
         warnings=tuple(Notice.of(warning, "law") for warning in law.warnings),
-        curve=_band(group, forecast) if group.along else None,
+        curve=curve,
         provenance={
             "unsl_tracking": __version__,
             "numpy": version("numpy"),

@@ -27,8 +27,7 @@ def guess_mode(metric: str) -> tuple[Mode, str]:
     for known, mode in ((_LOWER, "min"), (_HIGHER, "max")):
         for word in words:
             if word in known or word.rstrip("s") in known:
-                better = "lower" if mode == "min" else "higher"
-                return mode, f"taken from the word {word!r} in its name: {better} is better"  # type: ignore[return-value]
+                return mode, f"taken from the word {word!r} in its name"  # type: ignore[return-value]
     return (
         "min",
         "its name does not tell, so lower is taken to be better; --mode max says otherwise",

@@ -34,6 +34,10 @@ class Refused:
     runs: int = 1
     known: Mapping[str, object] = field(default_factory=dict)
 
+    def to_dict(self) -> dict[str, object]:
+        """Without what is known, which need not be JSON."""
+        return {"name": self.name, "reason": self.reason, "runs": self.runs}
+
 
 @dataclass(frozen=True, slots=True)
 class GroupForecast:

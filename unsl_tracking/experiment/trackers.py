@@ -22,8 +22,8 @@ _DEFAULT: Final = "mlflow"
 """Who answers for http://, https:// and database addresses that name no tracker."""
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9.+-]*):(?P<rest>.*)", re.DOTALL)
-_OFFICIAL: Final = frozenset({"mlflow"})
-"""Adapters that come with this distribution, each with an extra of its name."""
+_EXTRAS: Final = {"mlflow": "mlflow", "wandb": "wandb", "wandb-offline": "wandb"}
+"""Adapters that come with this distribution, and the extra that each needs."""
 
 Factory = Callable[..., Tracker]
 
@@ -75,8 +75,8 @@ def open_tracker(address: str) -> Tracker:
 
 
 def _hint(address: str) -> str:
-    if address in _OFFICIAL:
-        return f"pip install 'unsl-tracking[{address}]'"
+    if address in _EXTRAS:
+        return f"pip install 'unsl-tracking[{_EXTRAS[address]}]'"
     if address.endswith((".db", ".sqlite", ".sqlite3")):
         return f"Write an MLflow database as sqlite:///{address}"
     return "Addresses look like sqlite:///mlflow.db or http://localhost:5000"
@@ -87,14 +87,14 @@ def _factory(word: str) -> Factory:
     if plugin is None:
         raise MissingDependency(
             f"The tracker plugin `{word}` must be installed",
-            next_step=f"pip install 'unsl-tracking[{word}]'",
+            next_step=f"pip install 'unsl-tracking[{_EXTRAS.get(word, word)}]'",
         )
     try:
         return plugin.load()
     except UnslError:
         raise
     except ImportError as error:
-        extra = f"pip install 'unsl-tracking[{word}]'" if word in _OFFICIAL else ""
+        extra = f"pip install 'unsl-tracking[{_EXTRAS[word]}]'" if word in _EXTRAS else ""
         raise MissingDependency(
             f"The tracker plugin `{word}` ({plugin.place}) must be importable",
             got=str(error),

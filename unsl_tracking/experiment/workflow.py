@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from unsl_tracking.errors import AxisError, DataError, NotFound, TooLittleEvidence, UnslError
-from unsl_tracking.experiment.account import axes_and_why, left_out, notes_on, others_and_why_not
+from unsl_tracking.errors import DataError, TooLittleEvidence, UnslError
+from unsl_tracking.experiment.account import (
+    axes_and_why,
+    cautions_on,
+    left_out,
+    notes_on,
+    others_and_why_not,
+)
 from unsl_tracking.experiment.documents import answer_at
-from unsl_tracking.experiment.horizon import axes_along_runs, end_of_run, last_points
+from unsl_tracking.experiment.horizon import RunEnd, axes_along_runs, ends_of_runs
 from unsl_tracking.experiment.mode import Mode
+from unsl_tracking.experiment.off_course import Course
+from unsl_tracking.experiment.reading import (
+    Progress,
+    check_names,
+    read_observations,
+    read_runs,
+)
 from unsl_tracking.experiment.result import (
     ExperimentForecast,
     GroupForecast,
     Refused,
     RunForecast,
 )
+from unsl_tracking.experiment.target import target_point
 from unsl_tracking.forecast import FittedLaw, fit
 from unsl_tracking.report import Answer, AxisNote, numbers
 from unsl_tracking.runs import Run, Tracker
 from unsl_tracking.runs.axes import Axis
-from unsl_tracking.runs.grouping import IGNORED_KEYS, Group
-from unsl_tracking.runs.observations import Observations, metrics_to_read, observe
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, how much of it is done, how much there is)."""
+from unsl_tracking.runs.grouping import Group
+from unsl_tracking.runs.observations import Observations
 
 _RUN = "run_id"
 
@@ -40,6 +51,7 @@ def forecast_experiment(
     horizon: Mapping[str, float] | None = None,
     mode: Mode = "min",
     mode_why: str = "",
+    ceiling: float | None = None,
     filter: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -53,10 +65,12 @@ def forecast_experiment(
         axes: Names, `name=source` texts or `Axis`; None detects them.
         group_by: Keys that tell groups of runs apart; None finds groups, [] makes one.
         ignore: Patterns of further keys that do not split groups.
-        at: The scale to forecast, by axis. Axes left out take their largest observed value.
+        at: The scale to forecast, by axis. Axes left out take their largest observed value,
+            hyperparameters that of the best run.
         horizon: Where runs end, by axis (`{"step": 100_000}`); see `horizon.end_of_run`.
         mode: "min" when lower is better, "max" when higher is.
         mode_why: How the mode is known, for the report.
+        ceiling: The best value of a metric to maximise; 1 where absent.
         filter: Which runs, in the tracker's own language.
         seed: Of the fit.
         progress: Called as the work goes on.
@@ -67,28 +81,27 @@ def forecast_experiment(
         TrackerError: the tracker fails.
     """
     tell = progress or (lambda stage, done, total: None)
-    runs = tracker.runs(experiment, filter=filter)
-    _check_runs(runs, experiment, metric, filter)
-    wanted = metrics_to_read(runs, metric, axes)
-    read = tracker.history(
-        runs, wanted, progress=lambda done, total: tell("reading runs", done, total)
-    )
-    seen = observe(
+    runs = read_runs(tracker, experiment, [metric], filter)
+    seen = read_observations(
+        tracker,
         runs,
-        read.frame,
         metric,
-        mode=mode,
         axes=axes,
         group_by=group_by,
-        ignored=[*IGNORED_KEYS, *ignore],
+        ignore=ignore,
+        mode=mode,
+        ceiling=ceiling,
+        progress=progress,
     )
-    _check_names(seen, at, "The target")
-    _check_names(seen, horizon, "The horizon")
+    check_names(seen, at, "The target")
+    check_names(seen, horizon, "The horizon")
     by_id = {run.id: run for run in runs}
     groups: list[GroupForecast] = []
     refused: list[Refused] = []
     for done, group in enumerate(seen.groups, start=1):
-        found, refusals = _forecast_group(seen, group, by_id, at or {}, horizon or {}, seed)
+        found, refusals = _forecast_group(
+            seen, group, by_id, at or {}, horizon or {}, ceiling, seed
+        )
         groups += [found] if found is not None else []
         refused += refusals
         tell("fitting groups", done, len(seen.groups))
@@ -108,40 +121,13 @@ def forecast_experiment(
     )
 
 
-def _check_runs(runs: Sequence[Run], experiment: str, metric: str, filter: str | None) -> None:
-    if not runs:
-        said = f" that match {filter!r}" if filter else ""
-        raise NotFound(
-            f"The experiment must have runs{said}",
-            got=f"none in {experiment!r}",
-            next_step="Log runs to it first" + (", or change the filter." if filter else "."),
-        )
-    known = sorted({name for run in runs for name in run.metrics if not name.startswith("unsl/")})
-    if metric not in known:
-        raise NotFound(
-            "The metric must have been logged by some run of the experiment",
-            got=metric,
-            next_step=f"Metrics there: {', '.join(known[:20]) or 'none'}.",
-        )
-
-
-def _check_names(seen: Observations, point: Mapping[str, float] | None, what: str) -> None:
-    names = [axis.name for axis in seen.axes]
-    for name in point or {}:
-        if name not in names:
-            raise AxisError(
-                f"{what} may name the axes in use: {', '.join(names)}",
-                got=name,
-                next_step=f"To use it as an axis, ask for it: --axes {','.join([*names, name])}.",
-            )
-
-
 def _forecast_group(
     seen: Observations,
     group: Group,
     by_id: Mapping[str, Run],
     at: Mapping[str, float],
     horizon: Mapping[str, float],
+    ceiling: float | None,
     seed: int,
 ) -> tuple[GroupForecast | None, list[Refused]]:
     """The group's law and answers, and what of it cannot be forecast."""
@@ -156,14 +142,23 @@ def _forecast_group(
                 known={"observations": len(frame)},
                 next_step="Add runs of other scales, or group by fewer keys.",
             )
-        law = fit(frame, axes, seen.metric, mode=seen.mode, run=_RUN, seed=seed)
+        law = fit(frame, axes, seen.metric, mode=seen.mode, run=_RUN, ceiling=ceiling, seed=seed)
     except (TooLittleEvidence, DataError) as error:
         return None, [_refusal(group.label, error, len(group.runs))]
+    law.add_warnings(cautions_on(seen, group.label))
     target, refused = _target(law, at, fixed, group.label)
+    course = _course(seen, group.label, law)
+    forecasts = []
+    for end in ends_of_runs(seen, group.label, [by_id[each] for each in group.runs], law, horizon):
+        found = _run(law, end)
+        why_not = end.guess or (course(end, found.final) if course else "")
+        if why_not:
+            refused.append(Refused(end.run.name or end.run.id, why_not))
+        else:
+            forecasts.append(found)
     along = axes_along_runs(law.data, law.axes, _RUN)
-    forecasts = _runs(law, along, [by_id[each] for each in group.runs], horizon)
     notes = _axis_notes(law, axes_and_why(seen))
-    return GroupForecast(group.key, law, forecasts, along, notes, target), refused
+    return GroupForecast(group.key, law, tuple(forecasts), along, notes, target), refused
 
 
 def _target(
@@ -177,31 +172,42 @@ def _target(
             known, asked = numbers.scale(value), numbers.scale(at[name])
             reason = f"every run of it has {name}={known}, so {name}={asked} is a guess"
             return None, [Refused(f"the target in {label}", reason)]
-    largest = {axis: float(law.data[axis].max()) for axis in law.axes if axis not in at}
-    point = {axis: float(at.get(axis, largest.get(axis, 0.0))) for axis in law.axes}
-    filled = f"; not asked for, so the largest observed: {numbers.point(largest)}"
-    why = "as asked" + (filled if largest else "")
+    point, why = target_point(law, at)
     return answer_at(law, "target", point, why), []
 
 
-def _runs(
-    law: FittedLaw, along: Sequence[str], runs: Sequence[Run], horizon: Mapping[str, float]
-) -> tuple[RunForecast, ...]:
-    last = last_points(law, along)
-    finished = [run.id for run in runs if run.status == "FINISHED"]
-    forecasts = []
-    for run in runs:
-        if run.id not in last:
-            continue
-        point, why = end_of_run(run, last, along, horizon, finished)
-        answer = answer_at(law, "final", point, why, _actual(law.value, run, last[run.id], point))
-        forecasts.append(RunForecast(run, answer, run.metric_steps.get(law.value, 0)))
-    return tuple(forecasts)
+def _run(law: FittedLaw, end: RunEnd) -> RunForecast:
+    """The answer at the end of a run, and the last logged value where that is the end."""
+    run = end.run
+    actual = run.metrics.get(law.value) if run.status == "FINISHED" and end.is_last else None
+    answer = answer_at(law, "final", end.point, end.why, actual)
+    return RunForecast(run, answer, run.metric_steps.get(law.value, 0))
 
 
-def _actual(metric: str, run: Run, last: Mapping[str, float], point: object) -> float | None:
-    """The last logged value, where the point is the one at which the run has finished."""
-    return run.metrics.get(metric) if run.status == "FINISHED" and point == last else None
+def _course(
+    seen: Observations, group: str, law: FittedLaw
+) -> Callable[[RunEnd, Answer], str] | None:
+    """Says why the end of a run that goes on is not told by the ends of others, where it is not.
+
+    None where the law is not one of ends.
+    """
+    decay = seen.decay_of(group)
+    if decay is None or decay.rows != "ends":
+        return None
+    ended = frozenset(decay.ended)
+    curves = seen.of_group(group, curves=True)
+    along = axes_along_runs(curves, law.axes, _RUN)
+    if not along:  # all runs are equally long
+        along = axes_along_runs(curves, [axis.name for axis in seen.axes], _RUN)
+    length = float(seen.of_group(group)[along[0]].iloc[0])
+    course = Course(curves, law, along[0], decay.ended)
+
+    def why_not(end: RunEnd, answer: Answer) -> str:
+        if end.run.id in ended:
+            return ""
+        return course.objection(end.run.id, answer, end.point.get(along[0], length))
+
+    return why_not
 
 
 def _axis_notes(law: FittedLaw, why: Mapping[str, str]) -> tuple[AxisNote, ...]:

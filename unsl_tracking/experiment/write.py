@@ -7,18 +7,17 @@ adapter sees to it that writing the same again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from unsl_tracking.errors import TrackerError, TrackerReadOnly, TrackerUnavailable
 from unsl_tracking.experiment.documents import PNG, document_of, files_of
+from unsl_tracking.experiment.publish import KeepsLaws
+from unsl_tracking.experiment.reading import Progress
 from unsl_tracking.experiment.result import ExperimentForecast, GroupForecast, RunForecast
 from unsl_tracking.report import Answer, Document, card
 from unsl_tracking.report import numbers as n
 from unsl_tracking.runs import Run, Tracker
-
-Progress = Callable[[str, int, int], None]
 
 
 @runtime_checkable
@@ -50,6 +49,7 @@ def write_forecasts(
 ) -> WriteReport:
     """Write every forecast of `result` into its run. Writing twice changes nothing.
 
+    A tracker that keeps laws (`publish.KeepsLaws`) is then given those of the groups.
     A run that fails does not stop the others; the report names it. A store that cannot be written
     to at all, or that is gone, ends the attempt: the runs that were not tried are failures too.
     """
@@ -70,6 +70,12 @@ def write_forecasts(
                 hopeless = error
         if progress is not None:
             progress("writing forecasts", done, len(todo))
+    if hopeless is None and todo and isinstance(tracker, KeepsLaws):
+        try:
+            tracker.keep_laws(result)
+        except TrackerError as error:
+            place = Run(id=result.experiment, name=f"the laws of {result.experiment}")
+            failures.append(WriteFailure(place, error))
     return WriteReport(tuple(written), tuple(failures))
 
 

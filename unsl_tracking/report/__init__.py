@@ -1,4 +1,7 @@
-"""Forecasts as pictures, a card, a page and a JSON document. `document` needs no extra."""
+"""Forecasts as pictures, a card, a page and a JSON document; reports about scaling up.
+
+`document` and `scale_report` need no extra.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,18 @@ from unsl_tracking.report.pictures import (
     curve_picture,
     law_picture,
 )
+from unsl_tracking.report.scale_report import (
+    REPORT_SCHEMA,
+    REPORT_SCHEMA_VERSION,
+    ScaleReport,
+)
 
 __all__ = [
     "DARK",
     "LEVELS",
     "LIGHT",
+    "REPORT_SCHEMA",
+    "REPORT_SCHEMA_VERSION",
     "SCHEMA",
     "SCHEMA_VERSION",
     "Answer",
@@ -44,6 +54,7 @@ __all__ = [
     "Notice",
     "Palette",
     "RunNote",
+    "ScaleReport",
     "band_along",
     "band_to_end",
     "card",

@@ -47,8 +47,10 @@ def backtest_png(tested: Backtest, *, palette: Palette = LIGHT) -> bytes:
     return png(backtest_figure(tested, palette=palette))
 
 
-def backtest_figure(tested: Backtest, *, palette: Palette = LIGHT) -> Figure:
-    """The same as a matplotlib Figure."""
+def backtest_figure(
+    tested: Backtest, *, palette: Palette = LIGHT, most: int = _MOST_POINTS
+) -> Figure:
+    """The same as a matplotlib Figure, with at most so many outcomes drawn one by one."""
     figure = new_figure(_WIDTH, _HEIGHT, palette)
     titles = ("Forecast and outcome", "Error of the median", "Coverage of intervals")
     panels = []
@@ -58,7 +60,7 @@ def backtest_figure(tested: Backtest, *, palette: Palette = LIGHT) -> Figure:
         style(panel, palette)
         panel.set_title(title, loc="left", color=palette.ink, fontsize=10, fontweight="bold", pad=9)
         panels.append(panel)
-    every = max(1, -(-len(tested.frame) // _MOST_POINTS))
+    every = max(1, -(-len(tested.frame) // most))
     shown = tested.frame.iloc[::every]
     colours = ramp(1.0 + shown["unit"].to_numpy(dtype=float), palette)
     _draw_outcomes(panels[0], shown, colours, tested.mode, palette)

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +94,10 @@ class AxisNote:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was read, how it was grouped, what was left out and why."""
+    """What was read, how it was grouped, what was left out and why.
+
+    `rows`: whether the law is fitted to one value per run, or to values along the runs.
+    """
 
     runs: int
     points: int
@@ -102,6 +105,7 @@ class Evidence:
     group: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
+    rows: Literal["ends", "curves"] = "curves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +246,7 @@ def _evidence(evidence: Evidence) -> dict[str, object]:
     return {
         "runs": evidence.runs,
         "points": evidence.points,
+        "rows": evidence.rows,
         "axes": [
             {
                 "name": axis.name,

@@ -59,6 +59,20 @@ def point(where: Mapping[str, float]) -> str:
     return ", ".join(f"{name}={scale(value)}" for name, value in where.items())
 
 
+def parameter(value: float) -> str:
+    """A parameter of a law in three digits: 0.339, −1.2, 4.1e8."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        text = f"{value:.3g}"
+        text = text if "e" not in text else f"{value:.0f}"
+    elif abs(value) > 1e99 or abs(value) < 1e-99:
+        text = "→ ∞" if abs(value) > 1 else "→ 0"
+    else:
+        text = scale(value)
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
 def percent(share: float) -> str:
     """A weight as a whole percentage; under one percent says so."""
     if 0 < share < 0.005:

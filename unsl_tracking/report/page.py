@@ -9,74 +9,39 @@ Needs jinja2 (`pip install 'unsl-tracking[report]'`).
 from __future__ import annotations
 
 import base64
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from unsl_tracking.errors import MissingDependency
 from unsl_tracking.report import numbers
 from unsl_tracking.report.document import Answer, AxisNote, Document
-from unsl_tracking.report.palette import DARK, LIGHT, Palette
+from unsl_tracking.report.palette import DARK, LIGHT
+from unsl_tracking.report.templates import colours, template
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-_MOST_FORMS = 6  # listed one by one
+MOST_FORMS = 6  # listed one by one
 _NAMES = {"final": "End of this run", "target": "Target"}
 
 
 def page(document: Document, *, light: bytes, dark: bytes | None = None) -> str:
     """The document as HTML text. `light` and `dark` are PNG files of its figure."""
-    return _template().render(
+    return template("page.html.j2").render(
         document=document,
         headline=document.headline,
         answers=[_answer(document, answer) for answer in document.answers],
         warnings=document.all_warnings(),
-        axes=[_axis(axis) for axis in document.evidence.axes],
-        forms=[_form(row) for row in document.law.forms[:_MOST_FORMS]],
-        others=_others(document.law.forms[_MOST_FORMS:]),
-        parameters=_by_form(document.law.parameters),
+        axes=[axis_row(axis) for axis in document.evidence.axes],
+        forms=[form_row(row) for row in document.law.forms[:MOST_FORMS]],
+        others=other_forms(document.law.forms[MOST_FORMS:]),
+        parameters=by_form(document.law.parameters),
         light=_inline(light),
         dark=_inline(dark) if dark else None,
-        colours=_colours(LIGHT),
-        dark_colours=_colours(DARK),
+        colours=colours(LIGHT),
+        dark_colours=colours(DARK),
         n=numbers,
     )
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError as error:  # pragma: no cover - the minimal-install check runs this
-        raise MissingDependency(
-            "The HTML page needs jinja2", next_step="pip install 'unsl-tracking[report]'"
-        ) from error
-    loader = PackageLoader("unsl_tracking.report", package_path="")
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
-
-
 def _inline(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _colours(palette: Palette) -> str:
-    fields = {name: getattr(palette, name) for name in _COLOUR_FIELDS}
-    return "; ".join(f"--{name}: {value}" for name, value in fields.items())
-
-
-_COLOUR_FIELDS = tuple(
-    field.name for field in dataclasses.fields(Palette) if field.name not in ("band_alphas", "ramp")
-)
 
 
 def _answer(document: Document, answer: Answer) -> dict[str, object]:
@@ -97,7 +62,8 @@ def _answer(document: Document, answer: Answer) -> dict[str, object]:
     }
 
 
-def _axis(axis: AxisNote) -> dict[str, str]:
+def axis_row(axis: AxisNote) -> dict[str, str]:
+    """An axis as cells of a table."""
     return {
         "name": axis.name,
         "range": f"{numbers.scale(axis.low)} – {numbers.scale(axis.high)}",
@@ -106,7 +72,8 @@ def _axis(axis: AxisNote) -> dict[str, str]:
     }
 
 
-def _form(row: Mapping[str, object]) -> dict[str, object]:
+def form_row(row: Mapping[str, object]) -> dict[str, object]:
+    """A form of the mixture as cells of a table."""
     weight = _real(row.get("weight")) or 0.0
     return {
         "form": str(row.get("form", "")),
@@ -117,15 +84,15 @@ def _form(row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _others(rows: Sequence[Mapping[str, object]]) -> dict[str, object] | None:
+def other_forms(rows: Sequence[Mapping[str, object]]) -> dict[str, object] | None:
     """One row for all forms that are not listed."""
     if not rows:
         return None
     weight = sum(_real(row.get("weight")) or 0.0 for row in rows)
-    return {**_form({"weight": weight}), "form": numbers.plural(len(rows), "other")}
+    return {**form_row({"weight": weight}), "form": numbers.plural(len(rows), "other")}
 
 
-def _by_form(rows: Sequence[Mapping[str, object]]) -> list[tuple[str, list[dict[str, str]]]]:
+def by_form(rows: Sequence[Mapping[str, object]]) -> list[tuple[str, list[dict[str, str]]]]:
     """Parameters under their forms, in the order in which the forms come."""
     forms: dict[str, list[dict[str, str]]] = {}
     for row in rows:

@@ -52,9 +52,27 @@ def draw_law(axes: Axes, picture: LawPicture, palette: Palette) -> None:
             [x], [y], s=120, facecolors="none", edgecolors=palette.ink, linewidths=1.4, zorder=5
         )
     _draw_answer(axes, picture.answer, picture.band.axis, palette)
-    values = np.concatenate([picture.y, picture.fitted, *_answer_values(picture.answer)])
+    asked = [] if picture.goal is None else [np.array([picture.goal])]
+    values = np.concatenate([picture.y, picture.fitted, *asked, *_answer_values(picture.answer)])
     _frame(axes, picture.band, values, picture.mode, palette)
+    if picture.goal is not None:
+        draw_goal(axes, picture.goal, palette)
     _colour_key(axes, picture, palette)
+
+
+def draw_goal(axes: Axes, goal: float, palette: Palette) -> None:
+    """A dashed line across the panel at the value that was asked for, named at its left end."""
+    axes.axhline(goal, color=palette.actual, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2.8)
+    axes.annotate(
+        f"target {goal:.5g}",
+        (0.0, goal),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 4),
+        textcoords="offset points",
+        color=palette.actual,
+        fontsize=8.5,
+        zorder=9,
+    )
 
 
 def draw_curve(axes: Axes, picture: CurvePicture, palette: Palette) -> None:

@@ -36,7 +36,8 @@ class LawPicture:
     """Observed runs (n,) and the forecast along `band.axis`, the other axes held at the answer's.
 
     `fitted` is the law's median at each run's own point, so |y - fitted| is its residual.
-    `slices` has one member per distinct colour, in ascending order, or none at all.
+    `slices` has one member per distinct colour, in ascending order, or none at all. `goal` is the
+    value that was asked for.
     """
 
     metric: str
@@ -50,6 +51,7 @@ class LawPicture:
     answer: Answer
     slices: tuple[Slice, ...] = ()
     highlight: tuple[float, float] | None = None
+    goal: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +110,28 @@ def law_picture(
     run: str | None = None,
     along: str | None = None,
     run_column: str | None = None,
+    axis: str | None = None,
+    goal: float | None = None,
+    most: int | None = None,
 ) -> LawPicture:
-    """The law along its main axis, through `answer.point`. `run` is highlighted.
+    """The law along `axis` (the main one where absent), through `answer.point`.
+
+    `run` is highlighted, `goal` a value of the metric to be marked. Of more than `most`
+    observations, as many are shown, evenly spread along the axis.
 
     With an axis along the run, each run is shown by its last point only.
     """
     frame = law.data
     if along is not None and run_column is not None and run_column in frame:
         frame = frame.sort_values(along, kind="stable").groupby(run_column, sort=False).tail(1)
-    axis = main_axis(law, answer.point, along)
+    axis = axis or main_axis(law, answer.point, along)
+    if most is not None and len(frame) > most:
+        spread = np.linspace(0, len(frame) - 1, most).round().astype(int)
+        frame = frame.sort_values(axis, kind="stable").iloc[spread]
     x = frame[axis].to_numpy(dtype=float)
     low, high = float(x.min()), float(x.max())
-    goal = answer.point[axis]
-    band = band_along(law, axis, answer.point, min(low, goal) / _MARGIN, max(high, goal) * _MARGIN)
+    end = answer.point[axis]
+    band = band_along(law, axis, answer.point, min(low, end) / _MARGIN, max(high, end) * _MARGIN)
     colour_axis = _second_axis(law, axis, along)
     highlight = None
     if run is not None and run_column is not None and run_column in frame:
@@ -139,6 +150,7 @@ def law_picture(
         answer=answer,
         slices=() if colour_axis is None else _slices(law, frame, axis, colour_axis),
         highlight=highlight,
+        goal=goal,
     )
 
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 import unsl_tracking as ut
 from unsl_tracking.decide import Decision, Evidence, StopRule, decide_stop
 from unsl_tracking.decide.evidence import Mode
-from unsl_tracking.decide.stop import STOPPING, bar_of
+from unsl_tracking.decide.stop import bar_of
 from unsl_tracking.errors import DataError
 from unsl_tracking.forecast.metric_scale import MetricScale
 from unsl_tracking.forecast.predictive import Predictive
+from unsl_tracking.runs.stopped import STOPPING
 
 
 def forecast_of(median: float, sd: float = 0.01) -> ut.Forecast:
@@ -52,6 +53,7 @@ FALLING = [3.0, 2.8, 2.6, 2.5, 2.42, 2.36, 2.31, 2.28, 2.26, 2.25]
         {"min_fraction": -0.1},
         {"best_of": 0},
         {"diverged": 1},
+        {"search": 1},
         {"plateau": 2.0},
         {"dry_run": "yes"},
     ],
@@ -112,6 +114,16 @@ def test_too_few_points_or_too_small_a_share_of_the_horizon_waits() -> None:
     assert decide_stop(rule, unknown, forecast=forecast_of(2.2)).verdict == "doomed"
 
 
+def test_a_run_past_its_horizon_is_never_doomed_for_it_did_not_end_there() -> None:
+    rule = StopRule(target=2.0, patience=1)
+    past = replace(evidence_of(FALLING), fraction=1.8)
+    decision = decide_stop(rule, past, forecast=forecast_of(2.2))
+    assert (decision.verdict, decision.forecast, decision.streak) == ("waiting", None, 0)
+    assert "1.8 times as far as its horizon" in decision.reason
+    end = replace(evidence_of(FALLING), fraction=1.001)
+    assert decide_stop(rule, end, forecast=forecast_of(2.2)).verdict == "doomed"
+
+
 def test_without_a_forecast_it_waits_and_says_why() -> None:
     decision = decide_stop(StopRule(), evidence_of(FALLING[:2]), no_forecast="only 2 points")
     assert (decision.verdict, decision.reason) == ("waiting", "Only 2 points.")
@@ -156,6 +168,48 @@ def test_decisions_are_json_and_cannot_be_changed() -> None:
     assert json.loads(json.dumps(decision.to_dict(), allow_nan=False))["verdict"] == "continue"
     with pytest.raises(AttributeError):
         decision.verdict = "doomed"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("another", "verdict"), [(None, "continue"), (0.0006, "continue"), (0.002, "doomed")]
+)
+def test_a_search_stops_a_run_only_where_another_gains_more(
+    another: float | None, verdict: str
+) -> None:
+    # Half of the run is left, and it is expected 0.01 above the bar with an sd of 0.01 (in logs):
+    # E[max(−Z − 1, 0)] = φ(1) − (1 − Φ(1)) = 0.0833 sd, so 0.00167 for a whole run's compute.
+    decision = decide_stop(
+        StopRule.eager(),
+        evidence_of(FALLING),
+        forecast=forecast_of(2.0),
+        finals=[2.0 * math.exp(-0.01)],
+        another=another,
+    )
+    assert decision.verdict == verdict
+    assert ("gains 0.0017 here" in decision.reason) == (another is not None)
+
+
+@pytest.mark.parametrize(("above", "verdict"), [(0.01, "continue"), (0.03, "doomed")])
+def test_a_search_that_knows_too_few_runs_stops_what_it_is_sure_of(
+    above: float, verdict: str
+) -> None:
+    forecast = forecast_of(2.0 * math.exp(above))  # one and three standard deviations
+    rule, finals = StopRule.eager(), [2.0]
+    assert (
+        decide_stop(rule, evidence_of(FALLING), forecast=forecast, finals=finals).verdict == verdict
+    )
+
+
+@given(median=st.floats(0.5, 0.9), value=st.floats(0.4, 0.95))
+def test_the_gain_over_a_value_is_the_mean_of_what_draws_gain(median: float, value: float) -> None:
+    predictive = Predictive(np.ones(1), np.array([[math.log(1.0 - median)]]), np.array([[0.3]]))
+    end = pd.DataFrame({"step": [1000.0]})
+    scale = MetricScale("max", 1.0)
+    forecast = ut.Forecast(end, "accuracy", predictive, scale, (), single=True)
+    draws = np.log((1.0 - value) / (1.0 - forecast.sample(100_000)))
+    mean = np.maximum(draws, 0.0).mean()
+    assert forecast.expected_gain(value) == pytest.approx(mean, abs=0.005)
+    assert forecast.expected_gain(1.0) == 0.0
 
 
 MEDIANS = st.floats(0.5, 10.0)
