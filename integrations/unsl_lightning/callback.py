@@ -7,7 +7,7 @@ from typing import Any, Literal
 from unsl_tracking import Decision, RunMonitor, StopRule
 from unsl_tracking.decide.evidence import Mode
 from unsl_tracking.errors import MissingDependency
-from unsl_tracking.live import ActiveRun, Siblings, monitor_active_run
+from unsl_tracking.live import ActiveRun, Siblings, chosen_tracker, monitor_active_run
 
 try:
     from lightning.pytorch import Callback
@@ -99,7 +99,9 @@ class ForecastCallback(Callback):
 
 
 def _run_of(trainer: Any) -> ActiveRun | None:
-    """The run of the trainer's own MLFlowLogger, if it has one."""
+    """The run of the trainer's own MLFlowLogger, if it has one and no other tracker is chosen."""
+    if chosen_tracker() not in (None, "mlflow"):
+        return None
     for logger in trainer.loggers:
         if isinstance(logger, MLFlowLogger) and logger.run_id is not None:
             from unsl_mlflow import MlflowTracker

@@ -20,8 +20,9 @@ from mlflow.utils.rest_utils import verify_rest_response
 from unsl_mlflow.client import Connection
 from unsl_mlflow.pages import read_pages
 from unsl_mlflow.rest import Http
-from unsl_mlflow.series import Key, Rows, rows_of
+from unsl_mlflow.series import Rows, rows_of
 from unsl_mlflow.threads import in_threads
+from unsl_tracking.runs.series import Key
 
 ENDPOINT: Final = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 MAX_ROWS: Final = 25_000  # mlflow/server/handlers.py: MAX_HISTORY_RESULTS

@@ -41,7 +41,7 @@ class Connection:
     """One tracking URI. Connects at the first use, once, whichever thread comes first."""
 
     def __init__(self, uri: str | None, *, patience: float) -> None:
-        _import_mlflow_quietly()
+        import_mlflow_quietly()
         self.uri = _resolved(uri)
         self.shown = without_credentials(self.uri)
         self.patience = patience
@@ -115,7 +115,8 @@ class Connection:
             raise translate(failure, self.uri, "open the database") from failure
 
 
-def _import_mlflow_quietly() -> None:
+def import_mlflow_quietly() -> None:
+    """Import it without its telemetry and its doubled error reports."""
     require_mlflow()
     if "mlflow" not in sys.modules:
         # MLflow reports usage to its makers from the moment of its import. Where the user imported

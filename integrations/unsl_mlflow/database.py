@@ -15,7 +15,8 @@ import numpy as np
 
 from unsl_mlflow.client import Connection
 from unsl_mlflow.pages import read_pages
-from unsl_mlflow.series import Key, Rows, rows_of
+from unsl_mlflow.series import Rows, rows_of
+from unsl_tracking.runs.series import Key
 
 _RUNS_AT_ONCE: Final = 50
 """Bounds the memory that one answer takes, and the number of bound variables."""

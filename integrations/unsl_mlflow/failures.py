@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 from unsl_mlflow.uris import without_credentials
 from unsl_tracking.errors import (
@@ -61,6 +62,8 @@ def translate(failure: Exception, uri: str, doing: str, *, writing: bool = False
     rule = f"MLflow at {where} must be able to {doing}"
     code = str(getattr(failure, "error_code", ""))
     text = _short(str(failure))
+    if "unsupported URI" in text:
+        return unknown_kind(uri)
     if says_read_only(str(failure)) or (writing and _refused_by_file_system(failure)):
         return read_only(where, text)
     if code == "RESOURCE_DOES_NOT_EXIST" or isinstance(failure, FileNotFoundError):
@@ -89,6 +92,22 @@ _UPGRADE = (
     "Back the database up and run `mlflow db upgrade <uri>`, or install the MLflow version that "
     "wrote it."
 )
+
+
+def unknown_kind(uri: str) -> TrackerError:
+    """MLflow knows no store of this kind: `htp://host`, or one whose plugin is not installed."""
+    scheme = uri.partition(":")[0]
+    near = get_close_matches(scheme.lower(), _KINDS, n=1)
+    meant = f"{near[0]}{uri[len(scheme) :]}" if near else ""
+    return TrackerError(
+        f"An MLflow address must begin with {', '.join(f'{kind}:' for kind in _KINDS)}, or be a"
+        " folder or the scheme of an installed plugin",
+        got=without_credentials(uri),
+        next_step=f"Did you mean {without_credentials(meant)}?" if meant else "Check the address.",
+    )
+
+
+_KINDS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "file", "databricks")
 
 
 def read_only(where: str, text: str) -> TrackerReadOnly:

@@ -18,18 +18,16 @@ from unsl_mlflow import bulk, database
 from unsl_mlflow.client import Connection
 from unsl_mlflow.pages import read_pages, read_tail
 from unsl_mlflow.series import (
-    Key,
     Mark,
-    MarkedCursor,
     Rows,
-    cursor_with_marks,
     listed,
     mark_of,
-    to_frame,
     without_first,
 )
 from unsl_mlflow.threads import in_threads
+from unsl_tracking.runs.marks import cursor_with_marks, marks_in
 from unsl_tracking.runs.run import Cursor, History, Run
+from unsl_tracking.runs.series import Key, to_frame
 from unsl_tracking.runs.tracker import Progress
 
 THREADS: Final = 4
@@ -60,11 +58,10 @@ def read_history(
 ) -> History:
     """See `unsl_tracking.runs.Tracker.history`. List the runs afresh before each call."""
     by_id = {run.id: run for run in runs}
-    known = since if isinstance(since, MarkedCursor) else cursor_with_marks({}, (), {})
-    plan = plan_reading(list(by_id.values()), list(dict.fromkeys(metrics)), known)
+    marks = marks_in(since, Mark)
+    plan = plan_reading(list(by_id.values()), list(dict.fromkeys(metrics)), marks)
     told = _Told(by_id, [*plan.whole, *plan.tails], progress)
     parts: dict[Key, Rows] = {}
-    marks = dict(known.marks)
     whole = list(plan.whole)
     for key, rows in _read_tails(connection, plan.tails):
         if rows is None:
@@ -84,13 +81,13 @@ def read_history(
     return History(to_frame(parts), cursor_with_marks(steps, complete, marks))
 
 
-def plan_reading(runs: Sequence[Run], metrics: Sequence[str], known: MarkedCursor) -> Plan:
+def plan_reading(runs: Sequence[Run], metrics: Sequence[str], known: Mapping[Key, Mark]) -> Plan:
     """What to read, given what was read before. Without marks: everything."""
     plan = Plan([], {})
     for run in runs:
         for metric in metrics:
             key = Key(run.id, metric)
-            mark = known.marks.get(key)
+            mark = known.get(key)
             if mark is None or (run.finished and not mark.ended):
                 plan.whole.append(key)
             elif mark.listed == listed(run, metric) and (

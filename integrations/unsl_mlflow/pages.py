@@ -7,8 +7,9 @@ from typing import Any, Final
 from mlflow.utils.search_utils import SearchUtils
 
 from unsl_mlflow.client import Connection
-from unsl_mlflow.series import Key, Mark, Rows, continues, rows_of
+from unsl_mlflow.series import Mark, Rows, continues, rows_of
 from unsl_tracking.errors import NotFound, TrackerError, TrackerUnavailable
+from unsl_tracking.runs.series import Key
 
 _PAGE: Final = 25_000  # mlflow/store/tracking/__init__.py: GET_METRIC_HISTORY_MAX_RESULTS
 

@@ -36,7 +36,7 @@ def list_experiments(connection: Connection) -> list[str]:
 
 def list_runs(connection: Connection, experiment: str, filter: str | None) -> list[Run]:
     """Runs that are not deleted, oldest first. `experiment` is a name or, failing that, an id."""
-    found = _find_experiment(connection, experiment)
+    found = find_experiment(connection, experiment)
     with connection.calling(f"list the runs of experiment {experiment!r}"):
         try:
             entities = _search_runs(connection, str(found.experiment_id), filter or "")
@@ -64,7 +64,8 @@ def _experiments(connection: Connection) -> Iterator[Any]:
             return
 
 
-def _find_experiment(connection: Connection, wanted: str) -> Any:
+def find_experiment(connection: Connection, wanted: str) -> Any:
+    """The experiment of that name or, failing that, id. Raises `NotFound`."""
     with connection.calling(f"look for experiment {wanted!r}"):
         found = connection.store.get_experiment_by_name(wanted)
         if found is None and wanted.isdecimal():

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from unsl_tracking.runs.run import HISTORY_DTYPES, Cursor, Run, empty_history
-
-
-class Key(NamedTuple):
-    """Which series: a run's id and a metric's name."""
-
-    run_id: str
-    metric: str
+from unsl_tracking.runs.run import Run
 
 
 class Rows(NamedTuple):
@@ -44,21 +36,6 @@ class Mark(NamedTuple):
     listed: tuple[int | None, float | None]
     ended: bool
     at: float
-
-
-class MarkedCursor(Cursor):
-    """A `Cursor` that also carries a mark per series; one without marks is not relied upon."""
-
-    marks: Mapping[Key, Mark]
-
-
-def cursor_with_marks(
-    steps: Mapping[str, int], complete: Iterable[str], marks: Mapping[Key, Mark]
-) -> MarkedCursor:
-    """A cursor as this adapter hands it out."""
-    cursor = MarkedCursor(steps, frozenset(complete))
-    cursor.marks = marks
-    return cursor
 
 
 def rows_of(
@@ -99,27 +76,6 @@ def continues(rows: Rows, mark: Mark) -> bool:
     return first[:2] == mark.last[:2] and (
         first[2] == mark.last[2] or bool(np.isnan(first[2]) and np.isnan(mark.last[2]))
     )
-
-
-def to_frame(parts: Mapping[Key, Rows]) -> pd.DataFrame:
-    """All series as one frame of `HISTORY_DTYPES`, ordered by run, metric, timestamp and step."""
-    kept = [(key, rows) for key, rows in sorted(parts.items()) if len(rows.step)]
-    if not kept:
-        return empty_history()
-    lengths = [len(rows.step) for _, rows in kept]
-    # Series with a type: pandas would turn bare arrays of texts into its own and back.
-    columns = {
-        "run_id": _repeated([key.run_id for key, _ in kept], lengths),
-        "metric": _repeated([key.metric for key, _ in kept], lengths),
-        "step": np.concatenate([rows.step for _, rows in kept]),
-        "timestamp": np.concatenate([rows.timestamp for _, rows in kept]),
-        "value": np.concatenate([rows.value for _, rows in kept]),
-    }
-    return pd.DataFrame(columns).astype(HISTORY_DTYPES)
-
-
-def _repeated(names: Sequence[str], lengths: Sequence[int]) -> pd.Series[str]:
-    return pd.Series(np.repeat(np.array(names, dtype=object), lengths), dtype="object")
 
 
 def without_first(rows: Rows) -> Rows:

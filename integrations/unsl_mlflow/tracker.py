@@ -12,6 +12,7 @@ from unsl_mlflow.reader import list_experiments, list_runs
 from unsl_mlflow.writer import write_metrics, write_tags
 from unsl_tracking.runs.run import Cursor, History, Run
 from unsl_tracking.runs.tracker import Progress
+from unsl_tracking.runs.verdict import Verdict
 
 require_mlflow()  # so that `import unsl_mlflow` says what is missing
 
@@ -93,6 +94,14 @@ class MlflowTracker:
     def set_card(self, run_id: str, card: str) -> None:
         """Put a markdown card into the run's description, keeping the user's text whole."""
         write_card(self._connection, run_id, card)
+
+    def set_verdict(
+        self, experiment: str, run_ids: Sequence[str], verdict: Verdict
+    ) -> tuple[str, ...]:
+        """Tags on the experiment; tags and an alias on the models that these runs registered."""
+        from unsl_mlflow.verdicts import write_verdict
+
+        return write_verdict(self._connection, experiment, run_ids, verdict)
 
     def artifact_link(self, run_id: str, path: str) -> str:
         """A link that MLflow's own page shows as a picture inside a run's description."""

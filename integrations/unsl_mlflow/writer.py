@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from unsl_mlflow.client import Connection
-from unsl_mlflow.series import Key
 from unsl_tracking.errors import TrackerError
+from unsl_tracking.runs.series import Key
 
 MAX_TEXT: Final = 8000  # mlflow/utils/validation.py: MAX_TAG_VAL_LENGTH; longer text is cut off
 _METRICS_AT_ONCE: Final = 1000  # limits of one log-batch request: mlflow/utils/validation.py

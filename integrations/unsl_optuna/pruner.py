@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Literal
 
-import pandas as pd
+import numpy as np
 
 from unsl_tracking import Decision, StopRule
 from unsl_tracking.errors import MissingDependency
-from unsl_tracking.live import Group, Judge
+from unsl_tracking.forecast.same_recipe import NOT_TOLD, Settings
+from unsl_tracking.live import Group, Judge, Told
+from unsl_tracking.live.settings import chosen
 
 try:
     import optuna
@@ -22,8 +25,9 @@ except ImportError as error:
 
 _log = logging.getLogger("unsl_tracking.live")
 _METRIC = "value"
-_GROWTH = 1.2  # a forecast is made anew when a trial is this much farther
+_GROWTH = 1.1  # a forecast is made anew when a trial is this much farther
 _SHIFT = 1  # Optuna's steps begin at 0, where a log scale has no place
+_OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class ForecastPruner(optuna.pruners.BasePruner):
@@ -32,7 +36,8 @@ class ForecastPruner(optuna.pruners.BasePruner):
     Args:
         steps: how many steps a whole trial reports; where absent, as many as the longest finished
             trial did, and nothing but a divergence is pruned before one has finished.
-        stop: the rule; where absent, a trial must be able to beat the best finished one.
+        stop: the rule; where absent, `StopRule.eager()`: a trial that is likelier to miss the best
+            finished one than to beat it ends where another trial would gain more for the compute.
         ceiling: the best value of an objective to maximise, 1 where absent.
     """
 
@@ -44,10 +49,10 @@ class ForecastPruner(optuna.pruners.BasePruner):
         ceiling: float | None = None,
     ) -> None:
         self._steps = steps
-        self._rule = stop or StopRule()
+        self._rule = stop or StopRule.eager()
         self._ceiling = ceiling
         self._previous: dict[int, Decision] = {}
-        self._group: tuple[int, Group] = (0, Group())
+        self._group = Group()
         self._failed = False
         self._judge(1000 if steps is None else steps, "min")  # a bad argument raises here
 
@@ -66,15 +71,14 @@ class ForecastPruner(optuna.pruners.BasePruner):
         return decision.should_stop
 
     def _decide(self, study: optuna.study.Study, trial: FrozenTrial) -> Decision:
-        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        for number in {each.number for each in done} & self._previous.keys():
-            del self._previous[number]
+        over = study.get_trials(deepcopy=False, states=_OVER)
+        done = [each for each in over if each.state is TrialState.COMPLETE]
         reported = sorted(trial.intermediate_values.items())
         longest = max((t.last_step or 0 for t in done), default=0) + _SHIFT
         steps = self._steps or (longest if done else None)
         mode: Literal["min", "max"]
         mode = "max" if study.direction is StudyDirection.MAXIMIZE else "min"
-        judge = self._judge(steps or reported[-1][0] + _SHIFT, mode)
+        judge = self._judge(steps or reported[-1][0] + _SHIFT, mode, chosen(trial.params))
         state = judge.new_state()
         for step, value in reported:
             state.add(step + _SHIFT, value, (step + _SHIFT,))
@@ -83,24 +87,44 @@ class ForecastPruner(optuna.pruners.BasePruner):
         if decision is None:
             early = len(reported) < self._rule.min_points
             due = previous is None or state.at >= _GROWTH * previous.at
-            if steps is None or early or not due or state.at >= steps:
+            no_bar = not done and self._rule.target is None
+            if steps is None or no_bar or early or not due or state.at >= steps:
                 return previous or Decision("waiting", reason="There is too little to judge by.")
-            decision = judge.decide(state, self._siblings(done), previous)
+            decision = judge.decide(state, self._siblings(over), previous)
         self._previous[trial.number] = decision
         return decision
 
-    def _judge(self, steps: int, mode: Literal["min", "max"]) -> Judge:
-        ceiling = self._ceiling if mode == "max" else None
-        return Judge(_METRIC, {"step": steps}, mode, stop=self._rule, ceiling=ceiling)
+    def _judge(
+        self, steps: int, mode: Literal["min", "max"], settings: Settings = NOT_TOLD
+    ) -> Judge:
+        return Judge(
+            _METRIC,
+            {"step": steps},
+            mode,
+            stop=self._rule,
+            ceiling=self._ceiling if mode == "max" else None,
+            settings=settings,
+        )
 
-    def _siblings(self, done: list[FrozenTrial]) -> Group:
-        """The finished trials; read anew only when there are more of them."""
-        if self._group[0] != len(done):
-            rows = [
-                (trial.number, step + _SHIFT, value)
-                for trial in done
-                for step, value in trial.intermediate_values.items()
-            ]
-            frame = pd.DataFrame(rows, columns=["run_id", "step", _METRIC])
-            self._group = (len(done), Group.of(frame, "step", _METRIC))
-        return self._group[1]
+    def _siblings(self, over: list[FrozenTrial]) -> Group:
+        """The trials that are over, finished or pruned; new ones are added to those known."""
+        more = {
+            trial.number: told
+            for trial in over
+            if trial.number not in self._group.told and (told := _told(trial)) is not None
+        }
+        if more:
+            for number in more:
+                self._previous.pop(number, None)
+            self._group = self._group.grown(more)
+        return self._group
+
+
+def _told(trial: FrozenTrial) -> Told | None:
+    """The finite part of a trial's curve."""
+    reported = sorted(trial.intermediate_values.items())
+    curve = [(step + _SHIFT, value) for step, value in reported if math.isfinite(value)]
+    if not curve:
+        return None
+    at, values = np.array(curve, dtype=float).T
+    return Told(at, values, trial.state is TrialState.COMPLETE, chosen(trial.params))

@@ -102,11 +102,12 @@ class ForecastCallback(TrainerCallback, ExportableState):
 
 
 def _of_rank_zero(flag: bool) -> bool:
-    """The flag of rank 0, on every rank."""
-    from torch import distributed
+    """The flag of rank 0, on every rank: over whatever accelerate, the Trainer's own means, runs.
 
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return flag
+    The Trainer asks for this on every rank at every log; alone it is the flag itself.
+    """
+    from accelerate.utils import broadcast_object_list
+
     flags = [flag]
-    distributed.broadcast_object_list(flags, src=0)
-    return flags[0]
+    broadcast_object_list(flags, from_process=0)
+    return bool(flags[0])

@@ -28,5 +28,5 @@ def test_the_example_runs(example: Path, tmp_path: Path) -> None:
     assert done.stdout
 
 
-def test_there_is_one_for_each_framework() -> None:
-    assert len(EXAMPLES) == 7
+def test_there_is_one_for_each_framework_and_one_for_attach() -> None:
+    assert len(EXAMPLES) == 8

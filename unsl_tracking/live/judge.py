@@ -1,8 +1,8 @@
 """From a run's state to a decision, without threads: fit, forecast, decide.
 
-The forecast of the end comes from the best-informed source there is: a law that was given; finished
-siblings that passed this place (`forecast.transfer`); a law over the settings in which siblings
-differ; the run's own curve.
+The forecast of the end comes from the best-informed source there is: a law that was given; where
+settings are told and few siblings have finished, a law over the settings in which they differ;
+siblings that passed this place (`forecast.transfer`); the run's own curve.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,14 @@ from unsl_tracking.decide.evidence import Mode
 from unsl_tracking.errors import AxisError, DataError, TooLittleEvidence
 from unsl_tracking.forecast import FittedLaw, Forecast, fit
 from unsl_tracking.forecast.metric_scale import MetricScale
-from unsl_tracking.forecast.transfer import Curve, transfer
-from unsl_tracking.live.siblings import RUN, Group
+from unsl_tracking.forecast.same_recipe import Settings
+from unsl_tracking.forecast.transfer import REACHED, Curve, transfer
+from unsl_tracking.live.settings import THIS_RUN
+from unsl_tracking.live.siblings import FINISHED, RUN, Group
 from unsl_tracking.live.state import RunState
 
-THIS_RUN = "this run"
+MANY = 6  # finished siblings that need no settings told
+HELD_BY = 0.8  # level of the intervals that are to hold the ends of siblings
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Judge:
     """What is asked of a run. Checked when made.
 
     `horizon` maps axes to where the run ends, the axis along which it is seen first; `config` maps
-    further axes to this run's setting; `ceiling` as in `fit`.
+    further axes to this run's setting; `ceiling` as in `fit`. `settings`: all that was set before
+    training, where more is known than the config (see `live.settings`).
 
     Raises:
         DataError: an argument breaks a rule.
@@ -45,6 +49,7 @@ class Judge:
     stop: StopRule | None = None
     ceiling: float | None = None
     seed: int = 0
+    settings: Settings = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.metric, str) or not self.metric:
@@ -95,30 +100,44 @@ class Judge:
             self.rule,
             self._evidence(state),
             forecast=forecast,
-            finals=group.finals(self.along, self.metric),
+            finals=group.finals(self.horizon[self.along]),
             previous=previous,
             no_forecast=why,
+            another=self._another(group) if self.rule.search else None,
         )
 
     def forecast(self, state: RunState, group: Group) -> Forecast:
         """The forecast at the horizon. Raises as `fit` and `FittedLaw.predict`."""
-        own = state.frame(self.metric)
         if group.law is not None:
-            return self._from_law(group.law, own)
-        scale = MetricScale.for_metric(
-            self.mode, self.ceiling, own[self.metric].to_numpy(dtype=float), self.metric
-        )
-        end = pd.DataFrame({name: [value] for name, value in self.horizon.items()})
-        if len(own):
-            curve = Curve(own[self.along].to_numpy(), scale.to_log(own[self.metric].to_numpy()))
-            curves = group.curves(self.along, self.metric, scale)
-            if (found := transfer(curve, curves, end, scale, self.metric)) is not None:
-                return found
+            return self._from_law(group.law, state.frame(self.metric))
         settings = group.varying(list(self.config or {}))
+        if (found := self._from_kin(state, group, settings)) is not None:
+            return found
+        own = state.frame(self.metric)
         if group.frame is not None and settings:
-            return self._from_settings(own, group.frame, settings)
+            forecast, holds = self._from_settings(own, group.frame, settings)
+            return forecast if holds else self._from_kin(state, group, []) or forecast
         law = self._fit(own, self._axes(own))
         return law.predict({name: self.horizon[name] for name in law.axes})
+
+    def _from_kin(self, state: RunState, group: Group, settings: list[str]) -> Forecast | None:
+        own, horizon = state.curves[""].columns(), self.horizon[self.along]
+        scale = MetricScale.for_metric(self.mode, self.ceiling, own["value"], self.metric)
+        if not len(own["step"]) or not group.has_curves:
+            return None
+        kin = group.kin(scale, horizon)
+        if settings and kin.finished(state.at) < MANY:
+            return None
+        told = {**group.own, **(self.config or {}), **self.settings}
+        curve = Curve(own["step"], scale.to_log(own["value"]), settings=told)
+        end = pd.DataFrame({name: [value] for name, value in self.horizon.items()})
+        return transfer(curve, kin, end, scale, self.metric)
+
+    def _another(self, group: Group) -> float | None:
+        if not group.has_curves:
+            return None
+        scale = MetricScale.for_metric(self.mode, self.ceiling, np.empty(0), self.metric)
+        return group.kin(scale, self.horizon[self.along]).gain_of_another()
 
     def _from_law(self, law: FittedLaw, own: pd.DataFrame) -> Forecast:
         known = {**(self.config or {}), **self.horizon}
@@ -141,13 +160,31 @@ class Judge:
 
     def _from_settings(
         self, own: pd.DataFrame, frame: pd.DataFrame, settings: list[str]
-    ) -> Forecast:
+    ) -> tuple[Forecast, bool]:
+        """The forecast of a law over the settings, and whether that law holds where siblings ended.
+
+        One of whole curves does not where the learning rate falls late and fast: no law of what
+        came before leads to such an end.
+        """
         mine = {name: (self.config or {})[name] for name in settings}
         axes = [*(name for name in self.horizon if name in frame), *settings]
         rows = own.assign(**mine, **{RUN: THIS_RUN})
         together = pd.concat([frame[frame[self.along] > 0], rows], ignore_index=True)
         law = self._fit(together, axes, run=RUN)
-        return law.predict({name: {**mine, **self.horizon}[name] for name in axes})
+        forecast = law.predict({name: {**mine, **self.horizon}[name] for name in axes})
+        return forecast, self._holds(law, frame)
+
+    def _holds(self, law: FittedLaw, frame: pd.DataFrame) -> bool:
+        """Whether the law's 80% intervals hold at least half of the ends that it was fitted to."""
+        begun = frame[frame[self.along] > 0]
+        ends = begun.sort_values(self.along, kind="stable").groupby(RUN, sort=False).tail(1)
+        reached = ends[self.along] >= REACHED * self.horizon[self.along]
+        ends = ends[ends[FINISHED].astype(bool) if FINISHED in ends else reached]
+        values = ends[self.metric].to_numpy(dtype=float)
+        if not len(ends) or not np.isfinite(values).all():
+            return True
+        low, high = law.predict(ends[list(law.axes)]).interval(HELD_BY)
+        return bool(2 * ((low <= values) & (values <= high)).sum() >= len(ends))
 
     def _axes(self, own: pd.DataFrame) -> list[str]:
         """The axis along, and others that say something else (their ratio to it changes)."""
@@ -170,11 +207,11 @@ class Judge:
         )
 
     def _evidence(self, state: RunState) -> Evidence:
-        own = state.curves[""].to_frame()
+        own = state.curves[""].columns()
         return Evidence(
             self.mode,
-            own["step"].to_numpy(),
-            own["value"].to_numpy(),
+            own["step"],
+            own["value"],
             tuple(state.recent),
             state.points,
             state.at,

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
+from unsl_tracking.live.interval import forget_fits
 from unsl_tracking.live.worker import Worker
 
 AT_EXIT: Final = 5.0  # seconds for all monitors of the process together
@@ -82,6 +83,7 @@ def _resume_all() -> None:
 
 def _mend_all() -> None:
     _paused.clear()
+    forget_fits()
     for monitor in list(_living):
         monitor._after_fork()
         _stop_with(monitor)

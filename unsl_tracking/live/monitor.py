@@ -11,7 +11,7 @@ after construction is logged once per kind (logger `unsl_tracking.live`) and cou
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -45,13 +45,27 @@ class RunMonitor:
         rank: of this process among data-parallel ones; found from the environment where absent.
             Only rank 0 forecasts; others get "waiting", and the framework broadcasts the decision.
         seed: of the fit.
-        share: of the time that may be spent on fits, in (0, 1]; `flush` and `close` do not wait.
+        share: of the time in which fits may run, in (0, 1], and so at most the part of its speed
+            that training can lose to them; `flush` and `close` do not wait.
+        on_stop: called once, on the worker thread, with the first decision that says stop.
 
-    Copies (pickle, deepcopy) hold the curve and the settings but no tracker and no threads: a run
-    has one writer.
+    Copies (pickle, deepcopy) hold the curve and the settings but no tracker, no `on_stop` and no
+    threads: a run has one writer.
 
     Raises:
         DataError: an argument breaks a rule.
+
+    Examples:
+        >>> with ut.RunMonitor("loss", horizon={"step": 1000}) as monitor:
+        ...     for step in range(10, 500, 10):
+        ...         decision = monitor.log(step=step, value=1.5 + 20.0 * step**-0.5)
+        ...     _ = monitor.flush()
+        >>> decision = monitor.decision
+        >>> decision.verdict
+        'continue'
+        >>> low, high = decision.forecast.interval(0.95)
+        >>> low < 1.5 + 20.0 * 1000**-0.5 < high
+        True
     """
 
     def __init__(
@@ -68,7 +82,8 @@ class RunMonitor:
         run_id: str | None = None,
         rank: int | None = None,
         seed: int = 0,
-        share: float = 0.02,
+        share: float = 0.01,
+        on_stop: Callable[[Decision], object] | None = None,
     ) -> None:
         judge = Judge(metric, horizon, mode, config, stop, ceiling, seed)
         group = None if callable(siblings) else Group.of(siblings, judge.along, metric)
@@ -76,11 +91,15 @@ class RunMonitor:
             raise DataError("a tracker and the id of the run go together", got=run_id)
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
             raise DataError("share lies above 0 and is at most 1", got=share)
+        if on_stop is not None and not callable(on_stop):
+            raise DataError("on_stop is a function of a decision", got=on_stop)
         self.rank = lifetime.rank_of() if rank is None else rank
         writer = None
         if tracker is not None and run_id is not None:
             writer = Writer(tracker, run_id, metric, time.monotonic)
-        self._live = Pipeline(judge, siblings, group=group, share=float(share), writer=writer)
+        self._live = Pipeline(
+            judge, siblings, group=group, share=float(share), writer=writer, on_stop=on_stop
+        )
         if self.rank != 0:
             text = f"Rank {self.rank} does not forecast; rank 0 does."
             self._live.decision = Decision("waiting", reason=text)
@@ -108,7 +127,8 @@ class RunMonitor:
 
     @property
     def errors(self) -> dict[str, int]:
-        """How often what went wrong: "log", "fit", "siblings", "tracker"."""
+        """How often what went wrong: "log", "fit", "siblings", "tracker", "on_stop"."""
+        self._live.settle()
         return dict(self._live.errors)
 
     def flush(self, timeout: float = 60.0) -> bool:
@@ -132,7 +152,8 @@ class RunMonitor:
 
     def __repr__(self) -> str:
         live = self._live
-        return f"RunMonitor({live.judge.metric}, {live.state.points} points, {live.decision})"
+        points = live.snapshot().points
+        return f"RunMonitor({live.judge.metric}, {points} points, {live.decision})"
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on after a restart; strict JSON, bounded in size."""

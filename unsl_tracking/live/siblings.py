@@ -1,18 +1,24 @@
-"""Other runs of the group: finished curves as a table, or a law fitted to them."""
+"""Other runs of the group: their curves as a table, or a law fitted to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from unsl_tracking.errors import DataError
 from unsl_tracking.forecast import FittedLaw
 from unsl_tracking.forecast.metric_scale import MetricScale
-from unsl_tracking.forecast.transfer import Curve
+from unsl_tracking.forecast.same_recipe import NOT_TOLD, Settings
+from unsl_tracking.forecast.transfer import REACHED, Curve
+from unsl_tracking.forecast.transfer import Siblings as Kin
+from unsl_tracking.live.settings import SETTINGS, THIS_RUN, chosen, settings_of
+from unsl_tracking.runs.run import Run
+from unsl_tracking.runs.stopped import was_stopped
 from unsl_tracking.runs.tracker import Tracker
 
 Given = pd.DataFrame | FittedLaw | None
@@ -20,14 +26,34 @@ Siblings = Given | Callable[[], Given]
 """A callable is called once, on the worker thread: it may read from a tracker."""
 
 RUN: Final = "run_id"
+FINISHED: Final = "finished"
+"""A column of truth values: whether the last value of a run is its end. Where it is absent, runs
+that reached the horizon have ended; if none did, all have."""
+
+
+class Told(NamedTuple):
+    """One sibling: `at`, `values` (n,), by place, all finite; the rest as in `Curve`."""
+
+    at: NDArray[np.float64]
+    values: NDArray[np.float64]
+    finished: bool | None = None
+    settings: Settings = NOT_TOLD
 
 
 @dataclass(frozen=True)
 class Group:
-    """Siblings as a monitor uses them. `frame` has `RUN`, the axis along, the metric, and more."""
+    """Siblings as a monitor uses them.
+
+    `frame` has `RUN`, the axis along, the metric, and more; `told` are its curves by run, or curves
+    given without a frame. `own`: settings of the run in question, as far as the siblings' source
+    tells them.
+    """
 
     frame: pd.DataFrame | None = None
     law: FittedLaw | None = None
+    told: Mapping[object, Told] = field(default_factory=dict)
+    own: Settings = field(default_factory=dict)
+    _known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, given: Given, along: str, metric: str) -> Group:
@@ -39,7 +65,7 @@ class Group:
         if given is None:
             return cls()
         if isinstance(given, FittedLaw):
-            return cls(law=given)
+            return cls(law=given, told=_of_law(given, along))
         if not isinstance(given, pd.DataFrame):
             raise DataError(
                 "siblings are a DataFrame, a FittedLaw, or a function that returns one",
@@ -53,31 +79,59 @@ class Group:
                 got=list(map(str, given.columns)),
                 next_step=f"Add {', '.join(missing)}.",
             )
-        return cls(frame=frame.reset_index(drop=True))
+        own = frame.attrs.get(SETTINGS, {}).get(THIS_RUN, NOT_TOLD)
+        told = _curves(frame, RUN, along, metric)
+        frame = frame.reset_index(drop=True)
+        frame.attrs = {}  # pandas copies them, to the bottom, with every step of work on a frame
+        return cls(frame=frame, told=told, own=own)
 
-    def finals(self, along: str, metric: str) -> tuple[float, ...]:
+    def grown(self, more: Mapping[object, Told]) -> Group:
+        """The same group with more curves; what has been worked out is used again where it holds.
+
+        For groups of curves alone: a frame or a law is not kept.
+        """
+        return Group(told={**self.told, **more}, _known=dict(self._known))
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether there are curves that a forecast can be taken from."""
+        return self.law is None and bool(self.told)
+
+    def finals(self, horizon: float) -> tuple[float, ...]:
         """Where each finished sibling ended; empty for a law that does not tell runs apart."""
-        frame, run = self.frame, RUN
-        if self.law is not None and self.law.run is not None and along in self.law.axes:
-            frame, run, metric = self.law.data, self.law.run, self.law.value
-        if frame is None or not len(frame):
-            return ()
-        finite = frame[np.isfinite(frame[metric].to_numpy(dtype=float))]
-        last = finite.sort_values(along, kind="stable").groupby(run, sort=False)[metric].last()
-        return tuple(float(value) for value in last)
+        told = list(self.told.values())
+        reached = [each.at[-1] >= REACHED * horizon for each in told]
+        by_horizon = reached if any(reached) else [True] * len(told)
+        return tuple(
+            float(each.values[-1])
+            for each, ended in zip(told, by_horizon, strict=True)
+            if (ended if each.finished is None else each.finished)
+        )
 
-    def curves(self, along: str, metric: str, scale: MetricScale) -> list[Curve]:
-        """The curves of the frame on the law's own scale, by place; empty for a law."""
-        if self.frame is None:
-            return []
-        at, value = (self.frame[name].to_numpy(dtype=float) for name in (along, metric))
-        above = value > 0.0 if scale.ceiling is None else value < scale.ceiling
-        usable = (at > 0) & np.isfinite(at) & np.isfinite(value) & above
-        rows = pd.DataFrame({"run": self.frame[RUN], "at": at, "value": value})[usable]
-        return [
-            Curve(own["at"].to_numpy(), scale.to_log(own["value"].to_numpy()))
-            for _, own in rows.sort_values("at", kind="stable").groupby("run", sort=False)
-        ]
+    def kin(self, scale: MetricScale, horizon: float) -> Kin:
+        """The curves on the law's own scale, as forecasts of their ends need them."""
+        key = (scale.ceiling, horizon)
+        told, kin = self._known.get(key, ({}, None))
+        if told is not self.told:
+            kin = Kin(self._on_scale(scale, told, kin), horizon, kin)
+            self._known[key] = (self.told, kin)
+        found: Kin = kin
+        return found
+
+    def _on_scale(
+        self, scale: MetricScale, before: Mapping[object, Told], kin: Kin | None
+    ) -> dict[object, Curve]:
+        curves = {}
+        for name, each in self.told.items():
+            if kin is not None and before.get(name) is each and name in kin.curves:
+                curves[name] = kin.curves[name]
+                continue
+            values = each.values
+            usable = values > 0.0 if scale.ceiling is None else values < scale.ceiling
+            if usable.any():
+                ln_y = scale.to_log(values[usable])
+                curves[name] = Curve(each.at[usable], ln_y, each.finished, each.settings)
+        return curves
 
     def varying(self, names: Sequence[str]) -> list[str]:
         """Those of the names that are columns of the frame with more than one positive value."""
@@ -92,28 +146,66 @@ class Group:
         return found
 
 
+def _of_law(law: FittedLaw, along: str) -> dict[object, Told]:
+    if law.run is None or along not in law.axes:
+        return {}
+    return _curves(law.data, law.run, along, law.value)
+
+
+def _curves(frame: pd.DataFrame, run: str, along: str, metric: str) -> dict[object, Told]:
+    """The finite part of each run's curve, by place; runs without any are left out."""
+    at, value = (frame[name].to_numpy(dtype=float) for name in (along, metric))
+    rows = pd.DataFrame({"run": frame[run].to_numpy(), "at": at, "value": value})
+    rows["ended"] = frame[FINISHED].to_numpy(dtype=bool) if FINISHED in frame else True
+    usable = (at > 0) & np.isfinite(at) & np.isfinite(value)
+    settings = settings_of(frame, run, (along, metric, FINISHED))
+    return {
+        name: Told(
+            own["at"].to_numpy(),
+            own["value"].to_numpy(),
+            bool(own["ended"].iloc[-1]) if FINISHED in frame else None,
+            settings.get(name, NOT_TOLD),
+        )
+        for name, own in rows[usable].sort_values("at", kind="stable").groupby("run", sort=False)
+    }
+
+
 def finished_siblings(
     tracker: Tracker, experiment: str, metric: str, *, leave_out: str | None = None
 ) -> Callable[[], pd.DataFrame]:
-    """A function that reads the finished runs of an experiment, for `siblings=`.
+    """A function that reads the runs of an experiment, for `siblings=`.
 
-    The frame has `run_id`, `step`, the metric, and a column for every param that is a number.
+    The frame has `run_id`, `step`, the metric, `finished`, and a column for every param that is a
+    number in all runs; in its `attrs` are the settings of each (see `live.settings`). Runs that
+    were stopped, failed or still go on are there too, as such: what is known of their curves says
+    something about others. A run that was stopped has not finished, whichever metric it was stopped
+    for, unless it went on and came as far as those that have.
     """
 
     def read() -> pd.DataFrame:
-        runs = [
-            run
-            for run in tracker.runs(experiment)
-            if run.status == "FINISHED" and run.id != leave_out and metric in run.metrics
-        ]
+        every = list(tracker.runs(experiment))
+        runs = [r for r in every if r.id != leave_out and metric in r.metrics]
         rows = tracker.history(runs, [metric]).frame
         frame = rows[[RUN, "step"]].assign(**{metric: rows["value"]})
         frame = frame.drop_duplicates([RUN, "step"], keep="last").reset_index(drop=True)
+        frame[FINISHED] = frame[RUN].isin(_ended(runs, frame.groupby(RUN)["step"].max()))
         params = pd.DataFrame([dict(run.params) for run in runs], index=[run.id for run in runs])
         for name in params.columns.difference(frame.columns):
             numbers = pd.to_numeric(params[name], errors="coerce")
             if len(numbers) and numbers.notna().all():
                 frame[name] = frame[RUN].map(numbers)
+        this = [run for run in every if run.id == leave_out]
+        names = [*(run.id for run in runs), *(THIS_RUN for _ in this)]
+        told = [chosen(run.params) for run in (*runs, *this)]
+        frame.attrs[SETTINGS] = dict(zip(names, told, strict=True))
         return frame
 
     return read
+
+
+def _ended(runs: Sequence[Run], last: pd.Series[int]) -> set[str]:
+    """The runs that came to their end, given the last step of each."""
+    over = [run.id for run in runs if run.status == "FINISHED" and run.id in last.index]
+    asked = {run.id for run in runs if was_stopped(run.tags)}
+    whole = max((last[each] for each in over if each not in asked), default=np.inf)
+    return {each for each in over if each not in asked or last[each] >= REACHED * whole}

@@ -2,7 +2,7 @@
 
 Requests coalesce: however often `wake` is called while the task runs, it runs once more. The thread
 starts with the first request, is a daemon (a process never hangs on it), starts again if it was
-killed, and ends with `stop` or `close`. Only the monotonic clock is read.
+killed, and ends with `stop` or `close`. No clock that can be set is read.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-Task = Callable[[bool], None]
-"""Called with True when somebody waits for the result (`flush`, `close`)."""
+Task = Callable[[bool], float]
+"""Called with True when somebody waits for the result (`flush`, `close`); returns the seconds in
+which it may have been in the way of other threads."""
 
 _SLICE: Final = 0.1  # seconds; how often a waiter looks whether the thread is still alive
 
@@ -21,8 +22,11 @@ _SLICE: Final = 0.1  # seconds; how often a waiter looks whether the thread is s
 class Worker:
     """Runs `task` on a thread of its own; `failed` gets what the task raises.
 
-    `share` bounds the part of the time in which the task may run: after a task of `d` seconds it
-    rests `d (1 / share − 1)`, unless somebody waits.
+    `share` bounds the part of the time in which the task may be in the way of training: after a
+    task that says it was for `d` seconds it rests `d (1 / share − 1)`, unless somebody waits.
+
+    `idle` is True where a `wake` would be news: where the task is not about to run, nor the thread
+    resting before it does. To read it costs nothing.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class Worker:
         self._failed = failed
         self._name = name
         self._rest = 1.0 / share - 1.0
+        self.idle = True
         self._asked = threading.Event()
         self._hurry = threading.Event()
         self._done = threading.Condition()
@@ -48,6 +53,7 @@ class Worker:
 
     def wake(self) -> None:
         """Ask for the task; returns at once."""
+        self.idle = False
         if not self._asked.is_set():
             self._asked.set()
         if self._thread is None or not self._thread.is_alive():
@@ -84,8 +90,12 @@ class Worker:
 
     def close(self, timeout: float) -> bool:
         """Run the task once more, then end the thread; True if that was within `timeout`."""
+        deadline = time.monotonic() + timeout
         flushed = self.flush(timeout) if self.alive or self._asked.is_set() else True
         self.stop()
+        thread = self._thread
+        if flushed and thread is not None and thread is not threading.current_thread():
+            thread.join(max(deadline - time.monotonic(), 0.0))
         return flushed
 
     def pause(self, timeout: float) -> bool:
@@ -106,23 +116,30 @@ class Worker:
             try:
                 self._thread.start()
             except RuntimeError as error:  # no more threads, or the interpreter is ending
-                self._thread = None
+                self._thread, self.idle = None, True
                 self._failed(error)
 
     def _loop(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self.idle = True  # also where the thread was killed: the next `wake` starts another
+
+    def _serve(self) -> None:
         while True:
             self._asked.wait()
             self._asked.clear()
+            self.idle = True
             if self._stopping:
                 return
             self._hurry.clear()
             with self._done:
                 ticket = self._wanted
                 forced = ticket > self._served
-            started = time.monotonic()
+            cost = 0.0
             try:
                 with self._busy:
-                    self._task(forced)
+                    cost = self._task(forced)
             except Exception as error:
                 self._failed(error)
             with self._done:
@@ -130,4 +147,4 @@ class Worker:
                 waiting = self._wanted > self._served
                 self._done.notify_all()
             if self._rest > 0.0 and not waiting:
-                self._hurry.wait((time.monotonic() - started) * self._rest)
+                self._hurry.wait(cost * self._rest)

@@ -1,21 +1,30 @@
 """A monitor's decision, into the run it is about.
 
 Metrics `unsl/<metric>/p_doomed`, `final`, `final_lo80` and `final_hi80` at the step that was seen,
-tags `unsl.verdict` and `unsl.reason`, and the whole decision as the artifact `unsl/decision.json`.
+and the whole decision as the artifact `unsl/<metric>/decision.json`. Its verdict is also the tag
+`unsl/<metric>/verdict`; `unsl.verdict`, `unsl.reason` and `unsl.metric` are of the newest decision,
+where a run has monitors of several metrics.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Final
 
 from unsl_tracking.decide import Decision
+from unsl_tracking.runs.stopped import VERDICT
 from unsl_tracking.runs.tracker import Tracker
 
-ARTIFACT: Final = "unsl/decision.json"
 _MOST_TEXT: Final = 500  # characters of a tag
+
+
+def artifact_of(metric: str) -> str:
+    """Where the decision about a metric is kept among a run's artifacts."""
+    parts = [re.sub(r"[^\w.\- ]", "_", part) for part in metric.split("/")]
+    return "/".join(["unsl", *(part for part in parts if part.strip(". ")), "decision.json"])
 
 
 def write_decision(
@@ -32,11 +41,16 @@ def write_decision(
     if finite:
         tracker.log_metrics(run_id, finite, step=step)
     recorded = " (dry run)" if decision.dry_run else ""
-    tags = {"unsl.verdict": decision.verdict + recorded, "unsl.reason": decision.reason}
+    tags = {
+        VERDICT: decision.verdict + recorded,
+        f"unsl/{metric}/verdict": decision.verdict + recorded,
+        "unsl.reason": decision.reason,
+        "unsl.metric": metric,
+    }
     tracker.set_tags(run_id, {name: text[:_MOST_TEXT] for name, text in tags.items()})
     document = {"schema": "unsl.decision/1", "metric": metric, "step": step}
     text = json.dumps(_strict({**document, **decision.to_dict()}), indent=1, allow_nan=False)
-    tracker.log_artifact(run_id, ARTIFACT, text.encode())
+    tracker.log_artifact(run_id, artifact_of(metric), text.encode())
 
 
 class Writer:
@@ -63,13 +77,13 @@ class Writer:
         """Make this the decision to write."""
         self._newest = (decision, step)
 
-    def write(self, forced: bool) -> None:
-        """Write the newest decision if it is not there yet."""
+    def write(self, forced: bool) -> float:
+        """Write the newest decision if it is not there yet; in nobody's way (see `Worker`)."""
         newest = self._newest
         if newest is None or newest is self._written:
-            return
+            return 0.0
         if not forced and self._clock() < self._quiet_until:
-            return
+            return 0.0
         try:
             write_decision(*self._target, *newest)
         except Exception:
@@ -77,6 +91,7 @@ class Writer:
             self._pause = min(2.0 * self._pause, self.LONGEST)
             raise
         self._pause, self._written = self.FIRST, newest
+        return 0.0
 
 
 def _strict(value: object) -> object:

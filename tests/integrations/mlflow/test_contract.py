@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("mlflow")
 
 from unsl_mlflow import MlflowTracker
-from unsl_tracking.testing import TrackerContract, UserSide
+from unsl_tracking.testing import TrackerContract, UserSide, VerdictContract
 
 
-class TestOnASqliteFile(TrackerContract):
+class TestOnASqliteFile(TrackerContract, VerdictContract):
     @pytest.fixture
     def tracker(self, sqlite_uri: str) -> MlflowTracker:
         return MlflowTracker(sqlite_uri)
@@ -22,7 +22,7 @@ class TestOnASqliteFile(TrackerContract):
         return sqlite_user
 
 
-class TestOnAServer(TrackerContract):
+class TestOnAServer(TrackerContract, VerdictContract):
     @pytest.fixture
     def tracker(self, server: Any) -> MlflowTracker:
         return MlflowTracker(server.uri)

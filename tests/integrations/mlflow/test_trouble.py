@@ -46,6 +46,21 @@ def closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("htp://me:s3cret@host:5000", "Did you mean http://host:5000?"),
+        ("sqllite:///mlflow.db", "Did you mean sqlite:///mlflow.db?"),
+        ("gopher://host", "Check the address."),
+    ],
+)
+def test_a_kind_of_address_that_nobody_knows_is_named(address: str, hint: str) -> None:
+    with pytest.raises(TrackerError, match="An MLflow address must begin with http:") as told:
+        MlflowTracker(address).runs("e")
+    assert str(told.value).endswith(hint)
+    assert "registry" not in str(told.value) and "s3cret" not in str(told.value)
+
+
 def test_a_server_that_is_down_is_told_in_seconds_without_the_password(closed_port: int) -> None:
     tracker = MlflowTracker(f"http://me:s3cret@127.0.0.1:{closed_port}")
     begin = time.monotonic()
@@ -282,8 +297,12 @@ def test_ctrl_c_is_not_swallowed(proxy: Any, run_id: str) -> None:
     tracker = MlflowTracker(proxy.uri)
     tracker.runs("e")
     proxy.fail("runs/search", times=1, then=lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        tracker.runs("e")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in any program
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tracker.runs("e")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_web_page_in_place_of_a_server_is_told(proxy: Any, run_id: str) -> None:

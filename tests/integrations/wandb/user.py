@@ -1,0 +1,139 @@
+"""What training code and people do to W&B, through the real SDK in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.integrations.wandb.server import Run, WandbServer
+from tests.integrations.wandb.server.store import ENTITY
+
+Row = tuple[float, int, int]
+STEP = "trainer/global_step"
+"""Its own count of steps, as Lightning has one: W&B's `_step` can only go up by one."""
+_OF_THE_SDK = {"config.yaml", "requirements.txt", "wandb-metadata.json", "wandb-summary.json"}
+
+
+class User:
+    """Runs of the SDK against a server. `close` ends all of them and the SDK's own process.
+
+    The SDK sends rows every second at best, and definitions of metrics five seconds after they were
+    made; when it ends a run it sends both at once. So `log` resumes the run, ends it, and puts its
+    state on the server back to what it was. Tests with a run that really goes on use `sdk_run`.
+    """
+
+    def __init__(self, server: WandbServer, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+        self.open: dict[str, Any] = {}
+        self.counts: dict[str, bool] = {}
+
+    @property
+    def api(self) -> Any:
+        """A fresh client of the SDK: one that is kept keeps answers too."""
+        import wandb
+
+        return wandb.Api(
+            overrides={"base_url": self.server.uri, "entity": ENTITY}, api_key=self.server.key
+        )
+
+    def new_experiment(self, name: str) -> None:
+        self.api.create_project(name, ENTITY)
+
+    def new_run(
+        self,
+        experiment: str,
+        *,
+        name: str = "",
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+        counts: bool = True,
+        **options: Any,
+    ) -> str:
+        """`counts`: its metrics are counted by `STEP`, as with Lightning; else by W&B's `_step`."""
+        labels = [f"{key}:{value}" for key, value in (tags or {}).items()]
+        options = {"name": name or None, "config": dict(params or {}), "tags": labels} | options
+        run = self._init(counts, project=experiment, **options)
+        path = f"{ENTITY}/{experiment}/{run.id}"
+        self.open[path], self.counts[path] = run, counts
+        return path
+
+    def sdk_run(self, run_id: str) -> Any:
+        """The SDK's run, resumed where it had ended."""
+        if run_id not in self.open:
+            _, project, name = run_id.split("/")
+            counts = self.counts[run_id]
+            self.open[run_id] = self._init(counts, project=project, id=name, resume="must")
+        return self.open[run_id]
+
+    def log(self, run_id: str, metric: str, rows: Sequence[Row]) -> None:
+        some = [{metric: value, STEP: step, "_timestamp": at / 1000} for value, step, at in rows]
+        self.log_rows(run_id, some)
+
+    def log_rows(self, run_id: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """One plain `run.log` per row."""
+        state = self.stored(run_id).state
+        run = self.sdk_run(run_id)
+        for row in rows:
+            run.log(dict(row))
+        self.finish(run_id)
+        self.stored(run_id).state = state
+
+    def stored(self, run_id: str) -> Run:
+        """The run as the server has it."""
+        return self.server.run(run_id)
+
+    def finish(self, run_id: str, status: str = "FINISHED") -> None:
+        self.sdk_run(run_id).finish(exit_code=0 if status == "FINISHED" else 1)
+        del self.open[run_id]
+        if status == "KILLED":  # what the server says of a run that was told to stop
+            self.stored(run_id).state = "killed"
+
+    def delete(self, run_id: str) -> None:
+        self.api.run(run_id).delete()
+
+    def read_note(self, run_id: str) -> str:
+        return self.stored(run_id).notes or ""
+
+    def write_note(self, run_id: str, text: str) -> None:
+        self.stored(run_id).notes = text
+
+    def files(self, run_id: str) -> list[str]:
+        names = [file.name for file in self.api.run(run_id).files()]
+        return [name for name in names if name not in _OF_THE_SDK]
+
+    def close(self) -> None:
+        import wandb
+
+        for run in list(self.open.values()):
+            run.finish()
+        self.open.clear()
+        wandb.teardown()
+
+    def _init(self, counts: bool, **options: Any) -> Any:
+        import wandb
+
+        settings = wandb.Settings(
+            base_url=self.server.uri,
+            api_key=self.server.key,
+            console="off",
+            silent=True,
+            x_disable_stats=True,
+            x_file_stream_transmit_interval=1,  # whole seconds; with less it takes the default, 15
+        )
+        run = wandb.init(
+            entity=ENTITY, dir=self.folder, reinit="create_new", settings=settings, **options
+        )
+        if counts:
+            run.define_metric("*", step_metric=STEP)
+        return run
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until it holds; fail when it does not within the time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
