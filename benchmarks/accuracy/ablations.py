@@ -138,6 +138,8 @@ PARTS: Mapping[str, Part] = {
     "no growth with distance": _forecast(GROWTH=0.0),
     "curves' width on several axes": _forecast(WIDTH_ON_SEVERAL_AXES=1.2),
     "no overfitting term in the width": _forecast(OVERFITTING=0.0),
+    "flat curves as open as steep ones": _forecast(UNSEEN_WHEN_FLAT=0.18),
+    "no heavy tails": _forecast(TAIL=0.0, NARROW=1.0),
 }
 
 
@@ -231,7 +233,8 @@ def _paired(differences: Sequence[float]) -> tuple[float, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; 0 when it ran, 2 for a usage error."""
     args = _arguments().parse_args(argv)
-    chosen = [n for n in PARTS if args.parts.lower() in n.lower()] + [CF]
+    texts = [text.strip().lower() for text in args.parts.split(",")]
+    chosen = [n for n in PARTS if any(text in n.lower() for text in texts)] + [CF]
     try:
         found = only(problems(args.data, read_specs(args.data)), args.only)
     except UnslError as error:
@@ -251,7 +254,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.ablations")
     parser.add_argument("--data", type=Path, default=data_folder(), help="folder [%(default)s]")
     parser.add_argument("--only", default="*", help="sets whose source, domain or name match")
-    parser.add_argument("--parts", default="", help="only parts whose name holds this text")
+    parser.add_argument(
+        "--parts",
+        default="",
+        help="only parts whose name holds one of these texts, comma-separated",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes [%(default)s]")
     parser.add_argument("--out", type=Path, help="a file for the table")
     return parser

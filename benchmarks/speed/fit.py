@@ -2,7 +2,8 @@
 
     python -m benchmarks.speed.fit [--quick] [--json fit.json]
 
-Three tasks: one curve of 60 points, 1,500 points on 4 axes, and an update by one point. The peer
+Three tasks: one curve of 60 points, 1,500 points on 4 axes, and updates by one point at a time, of
+these two and of five runs of 200 points. The peer
 does the same work through the same code: same ladder, windows, rolling origins, starts, residuals,
 prior, weights and interval; only `fit_components` is exchanged for one `least_squares` (MINPACK's
 Levenberg-Marquardt) a start, once with the analytic Jacobian and once with SciPy's own two-point
@@ -131,15 +132,15 @@ def _scipy_component(
     for number in range(len(component._ROUNDS)):
         if number:
             residuals = log_value(form, begin[:1], inside.log_x, centre)[0] - inside.ln_y
-            sigma = component._noise(residuals, inside.weight)
+            sigma = component.noise_of(residuals, inside.weight)
         problem = Problem(form, inside.log_x, centre, inside.ln_y, inside.weight, sigma, mean, sd)
         ends = [_least_squares(problem, start, analytic) for start in begin]
         cost, theta = min(ends, key=lambda end: end[0])
         begin = theta[None]
     residuals = log_value(form, begin, inside.log_x, centre)[0] - inside.ln_y
     hessian = gauss_newton(problem, begin)[0]
-    inflation = component._inflation(residuals, inside.size)
-    covariance = component._covariance(hessian, sd, inflation)
+    inflation = component.inflation_of(residuals, inside.size)
+    covariance = component.covariance_of(hessian, sd, inflation)
     return Component(form, theta, covariance, sigma, centre, sd, cost, True)
 
 
@@ -245,18 +246,42 @@ def compare(task: Task, peers: dict[str, Callable[..., list[Component]]]) -> lis
     ]
 
 
-def update(task: Task) -> list[Result]:
-    """One more point for a law that is fitted already, next to a fresh fit."""
-    axes, rows = task.axes, []
-    before, last = task.table.iloc[:-1], task.table.iloc[-1:]
-    laws = [ut.fit(before, axes, "loss") for _ in range(5)]
-    for who, what in (
-        ("update by one point", lambda: float(len(laws.pop().update(last).data))),
-        ("fresh fit", lambda: float(len(ut.fit(task.table, axes, "loss").data))),
-    ):
-        wall, cpu, _ = timed(what, 5)
-        rows.append(Result(task.name, who, wall, cpu, float("nan"), 0, float("nan")))
-    return rows
+def five_runs() -> Task:
+    """Five sizes of model, 200 log-spaced checkpoints each, as buckets of long curves are."""
+    rng, axes = np.random.default_rng(0), ["params", "step"]
+    step = np.geomspace(100.0, 100_000.0, 200)
+    runs = [pd.DataFrame({"params": p, "step": step}) for p in (1e6, 3e6, 1e7, 3e7, 1e8)]
+    table = pd.concat(runs).sort_values("step", kind="stable", ignore_index=True)
+    table["loss"] = 1.7 + 15 * table.params**-0.2 + 20 * table.step**-0.4
+    table["loss"] *= np.exp(0.01 * rng.normal(size=1000))
+    return Task("5 runs × 200 points, 2 axes", axes, table, table, 3.0)
+
+
+def update(task: Task, count: int = 12) -> list[Result]:
+    """The last points one at a time, next to a fresh fit; `fits` counts the searches among them."""
+    axes, rows = task.axes, task.table
+    law = ut.fit(rows.iloc[:-count], axes, "loss").update(rows.iloc[-count : 1 - count])
+    walls, cpus, searches = [], [], 0
+    for at in range(len(rows) - count + 1, len(rows)):
+        before, begun, busy = law._searched, time.perf_counter(), time.process_time()
+        law.update(rows.iloc[at : at + 1])
+        walls.append(time.perf_counter() - begun)
+        cpus.append(time.process_time() - busy)
+        searches += law._searched is not before
+    nan = float("nan")
+    wall, cpu, _ = timed(lambda: float(len(ut.fit(rows, axes, "loss").data)), 3)
+    return [
+        Result(
+            task.name,
+            "update by one point",
+            statistics.median(walls),
+            statistics.median(cpus),
+            nan,
+            searches,
+            nan,
+        ),
+        Result(task.name, "fresh fit", wall, cpu, nan, 0, nan),
+    ]
 
 
 def markdown(results: list[Result], tasks: list[Task]) -> str:
@@ -301,7 +326,7 @@ def run(options: argparse.Namespace) -> None:
     both = analytic | {"scipy, 2-point": two_point}
     results = compare(small, analytic if options.quick else both)
     results += compare(large, {} if options.quick else analytic)
-    updates = [*update(small), *update(large)]
+    updates = [each for task in (small, large, five_runs()) for each in update(task)]
     machine = {
         "cpu_count": os.cpu_count(),
         "load_average": os.getloadavg()[0],
@@ -311,7 +336,7 @@ def run(options: argparse.Namespace) -> None:
         "scipy": scipy.__version__,
     }
     print(machine, markdown(results, [small, large]), "", sep="\n")
-    print(markdown(updates, [small, large]))
+    print(markdown(updates, [small, large, five_runs()]))
     if options.json:
         rows = [asdict(r) for r in (*results, *updates)]
         text = json.dumps({"machine": machine, "results": rows}, indent=1).replace("NaN", "null")
