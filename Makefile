@@ -7,7 +7,8 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-frameworks lint types imports unit format bench-speed bench-accuracy clean
+.PHONY: help demo test test-frameworks lint types imports unit format docs docs-serve bench-speed \
+    bench-accuracy bench-gate bench-early-stopping clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -37,14 +38,26 @@ format: $(VENV)/.dev ## put the code into the house style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+docs: $(VENV)/.docs ## the documentation, into site/; a broken link or reference fails
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+docs-serve: $(VENV)/.docs ## the documentation on a local port, rebuilt as it is written
+	$(PY) -m mkdocs serve
+
 bench-speed: $(VENV)/.dev ## seconds per fit and per read, with SciPy doing the same in the same run
 	$(PY) -m benchmarks.speed
+
+bench-gate: $(VENV)/.dev ## how often GO and NO-GO are right about large runs that are known
+	$(PY) -m benchmarks.gate
 
 bench-accuracy: $(VENV)/.dev ## error and coverage of extrapolations, with the baselines in the same run
 	$(PY) -m benchmarks.accuracy
 
+bench-early-stopping: $(VENV)/.dev ## what stop rules save and lose on recorded curves, with Optuna's in the same run
+	$(PY) -m benchmarks.early_stopping
+
 clean: ## remove .venv and what the tools left
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The interpreter is made once. A stamp per set of dependencies, older than pyproject.toml when
 # that changed, says whether pip has to look again.
@@ -67,6 +80,10 @@ $(VENV)/.dev: pyproject.toml | $(PY)
 	@echo "Installing what the tests need into $(VENV) (a minute or two, once)"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml | $(PY)
+	@$(PIP_INSTALL) --editable '.[docs]'
+	@touch $@
 
 $(VENV)/.frameworks: pyproject.toml | $(PY)
 	@echo "Installing the frameworks into $(VENV) (several minutes, once)"

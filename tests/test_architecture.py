@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = [Path(p) for p in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
 ADAPTERS = [package.name for package in PACKAGES if package.parent.name == "integrations"]
-TRACKERS = {"unsl_mlflow"}  # the other adapters are for frameworks
+TRACKERS = {"unsl_mlflow", "unsl_wandb"}  # the other adapters are for frameworks
 MAX_LINES = 400
 
 # What a user who forecasts a table must not have to wait for, or even have installed.
