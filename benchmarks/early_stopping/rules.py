@@ -22,6 +22,7 @@ Rule = Callable[[Pool], optuna.pruners.BasePruner]
 NO_STOP: Final = "no stop"
 EAGER: Final = "ours, eager"
 CAREFUL: Final = "ours, careful"
+DEFAULT: Final = "ours, default"
 ORACLE: Final = "oracle"
 PATIENCE: Final = 5  # evaluations without a new best
 
@@ -51,7 +52,8 @@ class Oracle(optuna.pruners.BasePruner):  # type: ignore[misc]
 RULES: Final[Mapping[str, Rule]] = {
     NO_STOP: lambda _: NopPruner(),
     EAGER: _ours(StopRule.eager()),
-    CAREFUL: _ours(StopRule(confidence=0.98, patience=1, min_points=2, min_fraction=0.05)),
+    CAREFUL: _ours(StopRule.careful()),
+    DEFAULT: _ours(StopRule()),
     "median": lambda _: MedianPruner(),
     "successive halving": lambda _: SuccessiveHalvingPruner(),
     "Hyperband": lambda _: HyperbandPruner(),
@@ -60,4 +62,4 @@ RULES: Final[Mapping[str, Rule]] = {
     ORACLE: Oracle,
 }
 PRUNERS: Final = ("median", "successive halving", "Hyperband", "patient median", "patience")
-OURS: Final = (EAGER, CAREFUL)
+OURS: Final = (EAGER, CAREFUL, DEFAULT)

@@ -30,6 +30,13 @@ _EAGER: Final = {
     "min_fraction": 0.0,
     "search": True,
 }
+_CAREFUL: Final = {
+    "confidence": 0.97,
+    "patience": 1,
+    "min_points": 2,
+    "min_fraction": 0.02,
+    "proportional": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,9 @@ class StopRule:
         search: a run that may be doomed is stopped only where one more run in its place is expected
             to gain more per unit of compute than going on with it. For a search with settings that
             are as good as exchangeable; with one sibling, or a law, being 95% sure takes its place.
+        proportional: the chance of being wrong that is accepted, 1 − confidence, shrinks in
+            proportion to what is left of the horizon: a stop is worth the compute that it saves,
+            and is as wrong late as early.
         plateau: stop when the second half of the curve won nothing; a number is the share of the
             best value that counts as nothing (True: 0.001).
         dry_run: decide and record, but never ask to stop.
@@ -108,6 +118,7 @@ class StopRule:
     min_fraction: float = 0.1
     best_of: int | None = None
     search: bool = False
+    proportional: bool = False
     diverged: bool = True
     plateau: bool | float = False
     dry_run: bool = False
@@ -122,6 +133,16 @@ class StopRule:
         """
         return cls(**{**_EAGER, **changes})
 
+    @classmethod
+    def careful(cls, **changes: Any) -> StopRule:
+        """For pools of runs of which the best one must come through (docs/early-stopping.md).
+
+        From the second value and 2% of the horizon on, it stops a run whose chance to beat the best
+        finished one is below 3% of the share that is left (`proportional`). `changes` are arguments
+        of a rule.
+        """
+        return cls(**{**_CAREFUL, **changes})
+
     def __post_init__(self) -> None:
         if self.target is not None:
             _number("a target is a finite number", self.target, -math.inf, math.inf)
@@ -132,7 +153,7 @@ class StopRule:
             _number("min_fraction is 0 or more and below 1", self.min_fraction, 0.0, 1.0)
         if self.best_of is not None:
             _whole("best_of is the rank of a finished sibling, 1 for the best", self.best_of)
-        for name in ("diverged", "dry_run", "search"):
+        for name in ("diverged", "dry_run", "search", "proportional"):
             if not isinstance(getattr(self, name), bool):
                 raise DataError(f"{name} is True or False", got=getattr(self, name))
         if not isinstance(self.plateau, bool):
@@ -212,8 +233,10 @@ def decide_stop(
     if evidence.fraction is not None and evidence.fraction < rule.min_fraction:
         waits = f"{comparison}, but only {evidence.fraction:.1%} of the horizon has been seen"
         return verdict("waiting", waits, chance=doomed)
-    if doomed <= rule.confidence:
+    if doomed <= (needed := _needed(rule, evidence)):
         return verdict("continue", comparison, chance=doomed)
+    if rule.proportional:
+        comparison += f", of which {needed:.3f} are needed here"
     if rule.search:
         better_here, why = _better_here(forecast, bar, evidence, doomed, another)
         comparison = f"{comparison}; {why}"
@@ -224,6 +247,12 @@ def decide_stop(
         waits = f"{comparison}, {streak} of {rule.patience} checks in a row"
         return verdict("continue", waits, chance=doomed, streak=streak)
     return verdict("doomed", f"doomed: {comparison}", chance=doomed, streak=streak)
+
+
+def _needed(rule: StopRule, evidence: Evidence) -> float:
+    """How sure one must be that a run is doomed."""
+    left = 1.0 - (evidence.fraction or 0.0) if rule.proportional else 1.0
+    return 1.0 - (1.0 - rule.confidence) * max(left, 0.0)
 
 
 def _better_here(

@@ -41,16 +41,10 @@ class Views(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Other curves, seen at the same place.
-
-    `ends` (n,): ln y at the end. `doubt` (n,): its standard deviation, 0 for curves that did end,
-    more for those of which the end is a forecast. Doubts are taken as one doubt that all share, so
-    what rests on forecasts is never surer than they are.
-    """
+    """Other curves, seen at the same place; `ends` (n,): ln y at their ends."""
 
     views: Views
     ends: Array
-    doubt: Array
 
 
 class Ends(NamedTuple):
@@ -108,7 +102,7 @@ def nearest(asked: Views, known: Known) -> Known:
     apart = np.abs(known.views.level - asked.level.mean())
     order = np.argsort(apart, kind="stable")[:_NEAREST]
     views = Views(*(part[order] for part in known.views))
-    return Known(views, known.ends[order], known.doubt[order])
+    return Known(views, known.ends[order])
 
 
 def degrees(known: int) -> float:
@@ -116,7 +110,7 @@ def degrees(known: int) -> float:
     return min(PRIOR_DEGREES + known, _MOST_DEGREES)
 
 
-def regress(shared: Array, own: Array, surprise: Array, doubt: Array) -> Regression:
+def regress(shared: Array, own: Array, surprise: Array) -> Regression:
     """Errors of the asked curves (q,), given those of the known ones.
 
     `shared` (n + q, n + q) is the covariance of the errors that curves share, `own` (n + q,) the
@@ -127,7 +121,7 @@ def regress(shared: Array, own: Array, surprise: Array, doubt: Array) -> Regress
     variance = np.diag(shared)[n:] + own[n:] ** 2
     if n == 0:
         return Regression(np.zeros(len(variance)), np.sqrt(variance), 0.0)
-    covariance = shared[:n, :n] + np.diag(own[:n] ** 2 + doubt**2)
+    covariance = shared[:n, :n] + np.diag(own[:n] ** 2)
     factor = np.linalg.cholesky(covariance)
     solved = np.linalg.solve(factor, np.column_stack([surprise, shared[:n, n:]]))
     error, towards = solved[:, 0], solved[:, 1:]
@@ -136,6 +130,4 @@ def regress(shared: Array, own: Array, surprise: Array, doubt: Array) -> Regress
     evidence = -float(np.log(np.diag(factor)).sum())
     evidence -= 0.5 * (PRIOR_DEGREES + n) * float(np.log1p(size / PRIOR_DEGREES))
     variance = np.maximum(variance - (towards**2).sum(axis=0), own[n:] ** 2) * scale
-    if doubt.any():
-        variance += (np.abs(np.linalg.solve(factor.T, towards)).T @ doubt) ** 2
     return Regression(towards.T @ error, np.sqrt(variance), evidence)

@@ -85,8 +85,7 @@ def by_likeness(asked: Views, known: Known) -> list[Member]:
     both = together(known.views, asked)
     apart = _apart(both, len(known.ends))
     spread = max(float(known.ends.std()), _LEAST_SPREAD)
-    ended = known.ends[known.doubt == 0.0]
-    best = float(ended.min() if len(ended) else known.ends.min())
+    best = float(known.ends.min())
     most = max(float(known.ends.max()), float(both.level.max())) + _BEYOND
     with np.errstate(under="ignore"):
         alike = [np.exp(-0.5 * apart / length**2) for length in LENGTH]
@@ -105,7 +104,7 @@ def _member(log_weight: float, both: Views, known: Known, scale: _Excess, alike:
     level = _LEVEL * (now - now[:n].mean())
     shared = _GROUP**2 + alike + np.outer(level, level)
     own = np.full(len(now), _OWN)
-    error = regress(shared, own, ends - now[:n], known.doubt * per_ln_y)
+    error = regress(shared, own, ends - now[:n])
     evidence = error.evidence + float(np.log(per_ln_y).sum())  # of ln y, not of z
     found = _as_normals(now[n:] + error.mean, error.sd, degrees(n), scale)
     return Member(log_weight + evidence, found)

@@ -77,7 +77,7 @@ def by_momentum(asked: Views, left: float, known: Known) -> list[Member]:
     members = []
     for prior in PRIORS:
         shared = _shared(prior, both, own, alike, left, n)
-        error = regress(shared, own, surprise, known.doubt)
+        error = regress(shared, own, surprise)
         ends = _as_normals(expected[n:] + error.mean, error.sd, degrees(n))
         members.append(Member(math.log(prior.weight) + error.evidence, ends))
     return members

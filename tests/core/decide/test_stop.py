@@ -54,6 +54,7 @@ FALLING = [3.0, 2.8, 2.6, 2.5, 2.42, 2.36, 2.31, 2.28, 2.26, 2.25]
         {"best_of": 0},
         {"diverged": 1},
         {"search": 1},
+        {"proportional": 1},
         {"plateau": 2.0},
         {"dry_run": "yes"},
     ],
@@ -198,6 +199,16 @@ def test_a_search_that_knows_too_few_runs_stops_what_it_is_sure_of(
     assert (
         decide_stop(rule, evidence_of(FALLING), forecast=forecast, finals=finals).verdict == verdict
     )
+
+
+@pytest.mark.parametrize(("fraction", "verdict"), [(0.1, "doomed"), (0.9, "continue")])
+def test_a_careful_rule_asks_for_more_where_less_is_left(fraction: float, verdict: str) -> None:
+    # A chance of 1% to beat the bar: below 3% of nine tenths, above 3% of one tenth.
+    forecast = forecast_of(2.0 * math.exp(0.0233))  # 2.33 standard deviations above
+    evidence = replace(evidence_of(FALLING), fraction=fraction)
+    decision = decide_stop(StopRule.careful(), evidence, forecast=forecast, finals=[2.0])
+    assert decision.probability == pytest.approx(0.99, abs=0.001)
+    assert decision.verdict == verdict
 
 
 @given(median=st.floats(0.5, 0.9), value=st.floats(0.4, 0.95))
