@@ -29,7 +29,7 @@ imports: $(VENV)/.dev ## the direction of imports
 	$(VENV)/bin/lint-imports
 
 unit: $(VENV)/.dev ## the tests, on all cores
-	$(PY) -m pytest -n auto
+	$(PY) -m pytest -n auto --dist worksteal
 
 test-frameworks: $(VENV)/.frameworks ## the adapters in their real frameworks (installs torch, ray, …)
 	UNSL_FRAMEWORKS=1 UNSL_REQUIRE_ADAPTERS=1 $(PY) -m pytest tests/frameworks

@@ -32,6 +32,12 @@ settings.register_profile(
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("same-every-time")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than processors for `-n auto`: many tests wait for servers."""
+    return 2 + (os.cpu_count() or 1)
+
+
 REQUIRE_ADAPTERS = bool(os.environ.get("UNSL_REQUIRE_ADAPTERS"))
 """Set where everything is installed (`.ci/run`): a missing adapter then fails, it never skips."""
 

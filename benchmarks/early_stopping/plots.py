@@ -53,8 +53,9 @@ def screening(found: Sequence[Figures], path: Path) -> Path:
         panel.plot(speed, kept, "o", color="#1f5fa8" if name in OURS else "#888888")
         labels.setdefault((round(speed, 1), round(kept, 2)), []).append(name)
     for place, names in labels.items():
-        text = ", ".join(names)
-        panel.annotate(text, place, xytext=(5, 4), textcoords="offset points", fontsize=8)
+        text, below = ", ".join(names), 0.97 <= place[1] < 0.995  # beside those that keep all
+        offset = (5, -11) if below else (5, 4)
+        panel.annotate(text, place, xytext=offset, textcoords="offset points", fontsize=8)
     panel.axhspan(0.9, 1.02, xmin=0.0, color="#1f5fa8", alpha=0.06)
     panel.axvline(1.8, color="black", lw=0.6, ls=":")
     panel.set(xlabel="speed-up", ylabel="best run kept", xscale="log", ylim=(0, 1.1))

@@ -31,7 +31,7 @@ _EAGER: Final = {
     "search": True,
 }
 _CAREFUL: Final = {
-    "confidence": 0.97,
+    "confidence": 0.975,
     "patience": 1,
     "min_points": 2,
     "min_fraction": 0.02,
@@ -138,7 +138,7 @@ class StopRule:
         """For pools of runs of which the best one must come through (docs/early-stopping.md).
 
         From the second value and 2% of the horizon on, it stops a run whose chance to beat the best
-        finished one is below 3% of the share that is left (`proportional`). `changes` are arguments
+        finished one is below 2.5% of the share that is left (`proportional`). `changes` are arguments
         of a rule.
         """
         return cls(**{**_CAREFUL, **changes})

@@ -203,7 +203,7 @@ def test_a_search_that_knows_too_few_runs_stops_what_it_is_sure_of(
 
 @pytest.mark.parametrize(("fraction", "verdict"), [(0.1, "doomed"), (0.9, "continue")])
 def test_a_careful_rule_asks_for_more_where_less_is_left(fraction: float, verdict: str) -> None:
-    # A chance of 1% to beat the bar: below 3% of nine tenths, above 3% of one tenth.
+    # A chance of 1% to beat the bar: below 2.5% of nine tenths, above 2.5% of one tenth.
     forecast = forecast_of(2.0 * math.exp(0.0233))  # 2.33 standard deviations above
     evidence = replace(evidence_of(FALLING), fraction=fraction)
     decision = decide_stop(StopRule.careful(), evidence, forecast=forecast, finals=[2.0])
