@@ -138,8 +138,8 @@ class StopRule:
         """For pools of runs of which the best one must come through (docs/early-stopping.md).
 
         From the second value and 2% of the horizon on, it stops a run whose chance to beat the best
-        finished one is below 2.5% of the share that is left (`proportional`). `changes` are arguments
-        of a rule.
+        finished one is below 2.5% of the share that is left (`proportional`). `changes` are
+        arguments of a rule.
         """
         return cls(**{**_CAREFUL, **changes})
 
