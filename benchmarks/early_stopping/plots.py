@@ -54,7 +54,7 @@ def screening(found: Sequence[Figures], path: Path) -> Path:
         labels.setdefault((round(speed, 1), round(kept, 2)), []).append(name)
     for place, names in labels.items():
         text, below = ", ".join(names), 0.97 <= place[1] < 0.995  # beside those that keep all
-        offset = (5, -11) if below else (5, 4)
+        offset = (-4, -20) if below else (5, 4)
         panel.annotate(text, place, xytext=offset, textcoords="offset points", fontsize=8)
     panel.axhspan(0.9, 1.02, xmin=0.0, color="#1f5fa8", alpha=0.06)
     panel.axvline(1.8, color="black", lw=0.6, ls=":")
