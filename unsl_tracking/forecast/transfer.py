@@ -1,4 +1,4 @@
-"""The end of a run from its siblings, seen at the same place: finished ones, and stopped ones too.
+"""The end of a run from its finished siblings, seen at the same place.
 
 No law of the curve between here and the end is needed, only that siblings run along the same axis
 to the same horizon (`forecast.kriging` is what follows from what). Of a stopped sibling the end is
