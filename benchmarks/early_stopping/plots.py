@@ -68,7 +68,8 @@ def screening(found: Sequence[Figures], path: Path) -> Path:
 
 def _style(figures: Figures) -> dict[str, object]:
     if figures.rule in OURS:
-        return {"lw": 2.0, "color": "#1f5fa8", "ls": "-" if figures.rule == OURS[0] else "--"}
+        dashes = dict(zip(OURS, ("-", "--", "-."), strict=True))[figures.rule]
+        return {"lw": 2.0, "color": "#1f5fa8", "ls": dashes}
     if figures.rule in (NO_STOP, ORACLE):
         return {"lw": 1.2, "color": "black", "ls": "-" if figures.rule == NO_STOP else ":"}
     return {"lw": 1.0}
