@@ -36,10 +36,7 @@ def forecast(
             rich_help_panel=options.ASK,
         ),
     ] = None,
-    horizon: Annotated[
-        list[str] | None,
-        typer.Option(help="Where the runs end: step=100000.", rich_help_panel=options.ASK),
-    ] = None,
+    horizon: options.Horizon = None,
     seed: options.Seed = 0,
     write: Annotated[
         bool,

@@ -72,6 +72,10 @@ Ceiling = Annotated[
         rich_help_panel=READ,
     ),
 ]
+Horizon = Annotated[
+    list[str] | None,
+    typer.Option(help="Where the runs end: step=100000.", rich_help_panel=ASK),
+]
 Given = Annotated[
     list[str] | None,
     typer.Option(help="Numbers that a cost names: gpus=64.", rich_help_panel=ASK),

@@ -46,10 +46,7 @@ def panels(
             rich_help_panel=options.ASK,
         ),
     ] = None,
-    horizon: Annotated[
-        list[str] | None,
-        typer.Option(help="Where the runs end: step=100000.", rich_help_panel=options.ASK),
-    ] = None,
+    horizon: options.Horizon = None,
     origins: Annotated[
         int,
         typer.Option(

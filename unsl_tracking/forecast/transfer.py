@@ -95,22 +95,21 @@ class Siblings:
     ) -> None:
         self.horizon = horizon
         self.curves = {name: curve for name, curve in curves.items() if len(curve.at)}
-        self._ended = {n for n, c in self.curves.items() if c.has_ended(horizon)}
         self._views: dict[object, dict[float, View]] = {}
         self._stopped: dict[object, float] = {}  # where stopped siblings were expected to end
         firsts = [float(curve.ln_y[0]) for curve in self.curves.values()]
         self._top = float(np.median(firsts)) + _WORSE if firsts else math.inf
         starts = [float(curve.at[0]) for curve in self.curves.values()]
         self._start = float(np.median(starts)) if starts else math.inf
+        self._ends = {
+            n: self._capped(c.ln_y[-1]) for n, c in self.curves.items() if c.has_ended(horizon)
+        }
         if before is not None:
             self._keep(before)
-        self._ends = {
-            n: self._capped(c.ln_y[-1]) for n, c in self.curves.items() if n in self._ended
-        }
 
     def finished(self, place: float) -> int:
         """How many finished siblings passed a place."""
-        return sum(self._passed(name, place) for name in self._ended)
+        return sum(self._passed(name, place) for name in self._ends)
 
     def expect(self, own: Curve) -> Ends:
         """Where a run ends."""
@@ -140,13 +139,14 @@ class Siblings:
         # The top moves a little with every sibling; what was seen below it stays as it was.
         if before._start == self._start:
             self._views = {n: v for n, v in before._views.items() if n in same}
-        if before._ended == self._ended <= same and before.horizon == self.horizon:
+        ended = self._ends.keys()
+        if before._ends.keys() == ended <= same and before.horizon == self.horizon:
             self._stopped = {n: e for n, e in before._stopped.items() if n in same}
 
     def _expect_stopped(self) -> None:
         places: dict[float, list[object]] = {}
         for name, curve in self.curves.items():
-            if name not in self._ended and name not in self._stopped:
+            if name not in self._ends and name not in self._stopped:
                 places.setdefault(float(curve.at[-1]), []).append(name)
         for place, names in places.items():
             seen = [self._view(name, place) for name in names]
