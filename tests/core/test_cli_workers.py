@@ -2,16 +2,17 @@
 
 import operator
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import unsl_tracking as ut
+from tests.waiting import LIMIT, until
 from unsl_tracking.cli.workers import worker_pool
 from unsl_tracking.decide.gate import backtest_by_size, begin_by_size
 from unsl_tracking.forecast.fitting import Prepared, prepare
@@ -48,20 +49,21 @@ def test_one_job_is_this_process_alone() -> None:
 
 
 def test_what_is_submitted_is_done_in_another_process(pool: Executor) -> None:
-    assert pool.submit(os.getpid).result() != os.getpid()
+    assert pool.submit(os.getpid).result(LIMIT) != os.getpid()
 
 
-def test_what_no_process_has_begun_can_be_taken_back(pool: Executor) -> None:
-    first, second = pool.submit(time.sleep, 0.5), pool.submit(os.getpid)
-    while not first.running():
-        time.sleep(0.01)
+def test_what_no_process_has_begun_can_be_taken_back(pool: Executor, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    first, second = pool.submit(until, go_on.exists), pool.submit(os.getpid)
+    until(first.running)
     assert second.cancel()
-    assert first.result() is None
+    go_on.touch()
+    assert first.result(LIMIT) is None
 
 
 def test_an_error_in_a_process_reaches_who_asked(pool: Executor) -> None:
     with pytest.raises(ZeroDivisionError):
-        pool.submit(operator.truediv, 1, 0).result()
+        pool.submit(operator.truediv, 1, 0).result(LIMIT)
 
 
 def test_a_backtest_that_is_shared_out_is_the_same_backtest(
@@ -90,7 +92,7 @@ def test_a_process_that_is_killed_costs_time_and_nothing_else(law: ut.FittedLaw)
         assert pool is not None
         killed = pool.submit(os._exit, 1)
         with pytest.raises(BrokenExecutor):
-            killed.result()
+            killed.result(LIMIT)
         shared = backtest_by_size(law, pool)
     alone = backtest_by_size(law)
     assert alone is not None and shared is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from PIL import Image
 
 import unsl_tracking as ut
+from tests.waiting import at_once
 from unsl_tracking.experiment import answer_at
 from unsl_tracking.report import (
     DARK,
@@ -121,11 +121,7 @@ def test_the_same_figure_has_the_same_bytes(law: ut.FittedLaw) -> None:
 
 def test_figures_can_be_drawn_from_several_threads(law: ut.FittedLaw) -> None:
     document, seen = a_document(law), []
-    threads = [threading.Thread(target=lambda: seen.append(drawn(law, document))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[lambda: seen.append(drawn(law, document))] * 3)
     assert len(seen) == 3
     assert len(set(seen)) == 1
 

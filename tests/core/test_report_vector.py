@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from tests.waiting import at_once
 from unsl_tracking.report import DARK, LIGHT, Palette
 from unsl_tracking.report.canvas import drawable, new_figure, style
 from unsl_tracking.report.vector import themed_svg
@@ -62,11 +62,8 @@ def test_every_colour_is_the_palettes_own_in_light_and_dark() -> None:
 
 def test_the_same_figure_gives_the_same_text_from_any_thread() -> None:
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(drawn())) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[lambda: found.append(drawn())] * 3)
+    assert len(found) == 3
     assert set(found) == {drawn()}
 
 

@@ -13,12 +13,14 @@ import sys
 import textwrap
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import unsl_tracking as ut
+from tests.waiting import at_once, until
 from unsl_tracking.live.interval import OFTEN, switching_often
 from unsl_tracking.runs.memory import MemoryTracker
 
@@ -46,6 +48,12 @@ def run_program(code: str, *, timeout: float = 90.0) -> tuple[int, str, float]:
     return done.returncode, done.stdout, time.monotonic() - started
 
 
+def is_asleep(thread: threading.Thread) -> bool:
+    """Whether it waits to be woken. Killed elsewhere, it may leave a lock held for ever."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code is threading.Condition.wait.__code__
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("which", [0, 1], ids=["the one that fits", "the one that writes"])
 def test_a_worker_that_was_killed_starts_again(which: int) -> None:
@@ -56,6 +64,7 @@ def test_a_worker_that_was_killed_starts_again(which: int) -> None:
         assert one.flush()
         thread = one.workers()[which]._thread
         assert thread is not None and thread.ident is not None
+        until(partial(is_asleep, thread))
         # The exception arrives when the thread next runs Python, which is when it is woken.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
@@ -194,11 +203,7 @@ def test_a_million_logs_as_fast_as_can_be_from_several_threads() -> None:
             for step in range(first, 1_000_001, 4):
                 one.log(step, 2.0 + 3.0 * step**-0.4)
 
-        threads = [threading.Thread(target=train, args=(i,)) for i in (1, 2, 3, 4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(*(partial(train, i) for i in (1, 2, 3, 4)), limit=300)
         assert one.flush() and one.errors == {}
         assert one._live.snapshot().points == 1_000_000
         assert len(json.dumps(one.state_dict())) < 60_000

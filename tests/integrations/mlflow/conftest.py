@@ -139,7 +139,7 @@ class Server:
         """As the power button would: the server and its workers, without a word."""
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, 9)
-            self.process.wait()
+            self.process.wait(60)
 
 
 def free_port() -> int:

@@ -20,6 +20,7 @@ import pytest
 pytest.importorskip("mlflow")
 
 import unsl_tracking as ut
+from tests.waiting import until
 from unsl_mlflow import MlflowTracker
 from unsl_tracking.errors import TrackerUnavailable
 from unsl_tracking.live.writeback import Writer
@@ -182,8 +183,7 @@ def test_a_server_that_says_nothing_for_a_minute_holds_up_neither_training_nor_i
     with monitored(proxy.uri, run_id, patience=60) as one:
         longest = train(one, 5, 3000)
         assert judged(one) and one.decision.probability is not None
-        while not proxy.requests:
-            time.sleep(0.01)
+        until(lambda: proxy.requests)
         for start in (3000, 4000, 5000):
             longest = max(longest, train(one, start, start + 1000))
             assert judged(one) and one.decision.at == start + 995

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Metric  # noqa: E402
 
 import unsl_tracking as ut  # noqa: E402
+from tests.waiting import at_once  # noqa: E402
 from unsl_mlflow import observe as seam  # noqa: E402
 from unsl_tracking.live import SeenRun  # noqa: E402
 
@@ -162,11 +164,7 @@ def test_threads_that_log_at_once_lose_nothing(experiment: str) -> None:
             for step in range(first, first + 25):
                 MlflowClient().log_metric(run.info.run_id, "loss", float(step), step=step)
 
-        threads = [threading.Thread(target=work, args=(100 * i,)) for i in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(*(partial(work, 100 * i) for i in range(4)))
     end()
     kept = MlflowClient().get_metric_history(run.info.run_id, "loss")
     assert sorted(row.step for row in kept) == sorted(step or 0 for _, step in recorder.seen)

@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("mlflow")
 
+from tests.waiting import LIMIT
 from unsl_mlflow import MlflowTracker
 from unsl_tracking.errors import (
     MissingDependency,
@@ -158,7 +159,7 @@ def test_a_server_killed_in_the_middle_and_started_again_loses_nothing(
     own_server.start()
     tracker = MlflowTracker(own_proxy.uri, patience=200)
     runs = tracker.runs("e")
-    restart = Thread(target=own_server.start)
+    restart = Thread(target=own_server.start, daemon=True)
 
     def power_cut() -> None:
         own_server.kill()
@@ -166,7 +167,8 @@ def test_a_server_killed_in_the_middle_and_started_again_loses_nothing(
 
     own_proxy.fail("get-history-bulk", times=1, then=power_cut)
     frame = tracker.history(runs, ["loss"]).frame
-    restart.join()
+    restart.join(LIMIT)
+    assert not restart.is_alive()
     assert len(frame) == 600 and not frame.duplicated().any()
 
 

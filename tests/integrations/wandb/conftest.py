@@ -12,7 +12,7 @@ pytest.importorskip("wandb")
 
 from tests.integrations.wandb.offline_user import OfflineUser
 from tests.integrations.wandb.server import WandbServer
-from tests.integrations.wandb.user import User
+from tests.integrations.wandb.user import User, end_sdk
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def server() -> Iterator[WandbServer]:
     """A server of this test's own, without projects."""
     server = WandbServer()
     yield server
+    end_sdk()  # before the server: it may have something left to send
     server.kill()
 
 

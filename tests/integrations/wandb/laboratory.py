@@ -9,17 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.integrations.wandb.server import WandbServer
 from tests.integrations.wandb.server.store import ENTITY, Run
+from tests.waiting import until
 
 PROGRAM = Path(__file__).with_name("training.py")
 OURS = "unsl"
 CLOCK = frozenset({"_timestamp", "_runtime"})
-_LIMIT = 600.0  # seconds; the machine may be very busy
+_LIMIT = 300.0  # seconds; the machine may be very busy, and pytest ends a test after 600
 
 Json = dict[str, Any]
 
@@ -45,7 +46,7 @@ class Program:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.wait(_LIMIT)
         self._output.close()
 
     @property
@@ -89,7 +90,7 @@ class Training:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(_LIMIT)
         self._output.close()
 
     @property
@@ -107,7 +108,7 @@ class Training:
     def reach(self, row: int) -> Path:
         """Wait until it stands at this row; it goes on when the file returned is removed."""
         place = self.folder / f"station-{row}"
-        until(lambda: place.exists() or self.process.poll() is not None)
+        until(lambda: place.exists() or self.process.poll() is not None, _LIMIT)
         assert place.exists(), self.output
         return place
 
@@ -131,14 +132,6 @@ class Training:
     def run(self) -> Run:
         """What the server has of the run."""
         return self.server.run(f"{ENTITY}/live/{self.run_id}")
-
-
-def until(true: Callable[[], Any], limit: float = _LIMIT) -> None:
-    """Wait until it is true."""
-    end = time.monotonic() + limit
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def processes_of(folder: Path) -> list[str]:

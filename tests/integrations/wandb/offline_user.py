@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.integrations.wandb.user import STEP, Row, wait_for
+from tests.integrations.wandb.user import STEP, Row, end_sdk
+from tests.waiting import until
 from unsl_tracking.errors import TrackerError
 from unsl_wandb import OfflineTracker
 from unsl_wandb.leet import read_file
@@ -59,7 +60,7 @@ class OfflineUser:
         run.define_metric("*", step_metric=STEP)
         *_, file = sorted(self.folder.glob(f"wandb/offline-run-*-{run.id}/run-{run.id}.wandb"))
         self.open[str(file)], self.rows[str(file)] = run, 0
-        wait_for(lambda: str(file) in [each.id for each in self._listed(experiment)])
+        until(lambda: str(file) in [each.id for each in self._listed(experiment)])
         return str(file)
 
     def log(self, run_id: str, metric: str, rows: Sequence[Row]) -> None:
@@ -72,11 +73,11 @@ class OfflineUser:
         for row in rows:
             self.open[run_id].log(dict(row))
         self.rows[run_id] += len(rows)
-        wait_for(lambda: self._lines(run_id) == self.rows[run_id])
+        until(lambda: self._lines(run_id) == self.rows[run_id])
 
     def finish(self, run_id: str, status: str = "FINISHED") -> None:
         self.open.pop(run_id).finish(exit_code=0 if status == "FINISHED" else 1)
-        wait_for(lambda: read_file(Path(run_id)).exit_code is not None)
+        until(lambda: read_file(Path(run_id)).exit_code is not None)
 
     def delete(self, run_id: str) -> None:
         shutil.rmtree(Path(run_id).parent)
@@ -91,11 +92,11 @@ class OfflineUser:
         return []
 
     def close(self) -> None:
-        import wandb
-
-        for run in self.open.values():
-            run.finish()
-        wandb.teardown()
+        try:
+            for run in self.open.values():
+                run.finish()
+        finally:
+            end_sdk()
 
     def _listed(self, experiment: str) -> list[Any]:
         try:

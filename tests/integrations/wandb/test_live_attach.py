@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ pytest.importorskip("wandb")
 from tests.integrations.wandb.laboratory import Training, ours, train
 from tests.integrations.wandb.server import WandbServer
 from tests.integrations.wandb.training import loss_at
+from tests.waiting import at_once
 from unsl_tracking.decide import Decision
 from unsl_tracking.errors import DataError
 from unsl_tracking.live.writeback import write_decision
@@ -110,11 +111,7 @@ def test_rows_of_many_threads_are_all_sent_and_carry_each_value_once() -> None:
             run.log({name: i})
             sink.offer({f"unsl/{name}/{i}": float(i)})
 
-    threads = [threading.Thread(target=log, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(log, name) for name in "abcd"))
     run.log({"last": 0})
     keys = [key for data, _, _ in run.rows for key in data]
     assert len(run.rows) == 2001

@@ -15,13 +15,13 @@ from tests.integrations.wandb.laboratory import (
     ours,
     processes_of,
     train,
-    until,
     users,
     users_rows,
 )
 from tests.integrations.wandb.server import WandbServer
 from tests.integrations.wandb.server.store import Run
 from tests.integrations.wandb.training import loss_at
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # each trains in processes of its own
 

@@ -14,7 +14,8 @@ import pytest
 pytest.importorskip("wandb")
 
 from tests.integrations.wandb.server import WandbServer
-from tests.integrations.wandb.user import STEP, User, wait_for
+from tests.integrations.wandb.user import STEP, User
+from tests.waiting import LIMIT, until
 from unsl_tracking.errors import NotFound, TrackerError
 from unsl_wandb import WandbTracker
 
@@ -273,15 +274,18 @@ def test_runs_that_are_written_while_they_are_read_come_whole_and_once(
                 logged[path].append(value)
             time.sleep(0.002)
 
-    training = threading.Thread(target=train)
+    training = threading.Thread(target=train, daemon=True)
     training.start()
     frames, cursor, polls = [], None, 0
-    while time.monotonic() < begun + (4 if polls >= 2 else 90):  # a busy machine sends late
-        frame, cursor = tracker.history(tracker.runs("p"), ["loss"], since=cursor)
-        frames.append(frame)
-        polls += len(frame) > 0
-    seen_enough.set()
-    training.join()
+    try:
+        while time.monotonic() < begun + (4 if polls >= 2 else 90):  # a busy machine sends late
+            frame, cursor = tracker.history(tracker.runs("p"), ["loss"], since=cursor)
+            frames.append(frame)
+            polls += len(frame) > 0
+    finally:
+        seen_enough.set()
+        training.join(LIMIT)
+    assert not training.is_alive()
     for path in paths:
         user.finish(path)
     frames.append(tracker.history(tracker.runs("p"), ["loss"], since=cursor).frame)
@@ -300,7 +304,7 @@ def test_a_run_goes_on_through_a_restart_of_the_server_and_nothing_is_lost(
     run = user.sdk_run(path)
     for i in range(50):
         run.log({"loss": float(i)})
-    wait_for(lambda: len(user.stored(path).lines) == 50)
+    until(lambda: len(user.stored(path).lines) == 50)
     first = tracker.history(tracker.runs("p"), ["loss"])
     server.kill()
     for i in range(50, 90):

@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("wandb")
 
-from tests.integrations.wandb.laboratory import Training, train, until, users_rows
+from tests.integrations.wandb.laboratory import Training, train, users_rows
 from tests.integrations.wandb.server import WandbServer
+from tests.waiting import until
 from unsl_wandb import StopFlag, stop_run
 
 DOOMED: dict[str, Any] = {

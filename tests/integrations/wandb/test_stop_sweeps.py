@@ -20,10 +20,11 @@ from wandb.sdk.sweeps.run_state import RunState
 from wandb.sdk.sweeps.scheduler.optimizer import RunWithMetrics, make_optimizer
 from wandb.sdk.sweeps.sweep_info import SweepInfo
 
-from tests.integrations.wandb.laboratory import Program, until
+from tests.integrations.wandb.laboratory import Program
 from tests.integrations.wandb.server import WandbServer
 from tests.integrations.wandb.server.store import Run
 from tests.integrations.wandb.server.sweeps import Sweep
+from tests.waiting import LIMIT, until
 from unsl_tracking import StopRule
 from unsl_tracking.errors import DataError
 from unsl_wandb import forecast_study
@@ -144,17 +145,18 @@ def test_the_real_scheduler_stops_a_run_that_cannot_win(
     (tmp_path / "study.py").write_text(STUDY)
     environment = {**os.environ, **server.environment(tmp_path), "WANDB_PROJECT": "live"}
     del environment["WANDB_SILENT"]
+    environment.pop("WANDB_SERVICE", None)  # else its run stays behind in this process's SDK
     environment["OPENBLAS_NUM_THREADS"] = "1"
     wandb = [sys.executable, "-m", "wandb"]
     with Program([*wandb, "sweep", "sweep.yaml"], tmp_path, environment) as made:
-        assert made.process.wait(300) == 0, made.output
+        assert made.process.wait(LIMIT) == 0, made.output
     (sweep,) = server.store.sweeps.values()
     agent = Agent(server, sweep)
-    agent.start()
     command = [*wandb, "sweep-scheduler", "--poll-interval", "1", f"team/live/{sweep.name}"]
     with Program([*command, "--batch-size", "2"], tmp_path, environment) as scheduler:
+        agent.start()
         try:
-            until(lambda: any(run.stopped for run in sweep.runs))
+            until(lambda: any(run.stopped for run in sweep.runs), 300)
         finally:
             agent.over.set()
             print(scheduler.output)

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("wandb")
 
 from tests.integrations.wandb.server import WandbServer
+from tests.waiting import LIMIT
 from unsl_tracking.errors import NotFound, TrackerError, TrackerReadOnly, TrackerUnavailable
 from unsl_wandb import WandbTracker
 
@@ -118,10 +119,11 @@ def test_a_server_that_restarts_while_it_is_read_is_waited_for(
         time.sleep(1.0)
         filled.start()
 
-    restarting = Thread(target=start_later)
+    restarting = Thread(target=start_later, daemon=True)
     restarting.start()
     assert len(tracker.history(runs, ["loss"]).frame) == 50
-    restarting.join()
+    restarting.join(LIMIT)
+    assert not restarting.is_alive()
 
 
 def test_a_tracker_that_was_unavailable_works_once_the_server_is_there(

@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("wandb")
 
 from tests.integrations.wandb.server import WandbServer
-from tests.integrations.wandb.user import User, wait_for
+from tests.integrations.wandb.user import User
+from tests.waiting import until
 from unsl_wandb import WandbTracker
 
 VALUES = {"unsl/loss/final": 1.5, "unsl/loss/final_lo80": 1.25}
@@ -60,7 +61,7 @@ def test_what_is_written_into_a_running_run_outlives_what_its_process_sends(
     path = user.new_run("p", notes="my own words", counts=False)
     run = user.sdk_run(path)
     run.log({"loss": 2.0})
-    wait_for(lambda: user.stored(path).summary.get("loss") == 2.0)
+    until(lambda: user.stored(path).summary.get("loss") == 2.0)
     tracker.log_metrics(path, VALUES, step=0)
     tracker.set_tags(path, {"unsl.verdict": "GO"})
     tracker.log_artifact(path, "unsl/forecast.json", b"{}")
@@ -69,7 +70,7 @@ def test_what_is_written_into_a_running_run_outlives_what_its_process_sends(
     )
     run.log({"loss": 1.0})
     run.summary["best"] = 1.0
-    wait_for(lambda: user.stored(path).summary.get("best") == 1.0)
+    until(lambda: user.stored(path).summary.get("best") == 1.0)
     (listed,) = tracker.runs("p")
     assert listed.status == "RUNNING" and listed.metrics.items() >= VALUES.items()
     user.finish(path)

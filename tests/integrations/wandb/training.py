@@ -226,7 +226,8 @@ def stand(spec: dict[str, Any], i: int) -> None:
     if i in spec.get("stations", []):
         place = Path(spec["folder"], f"station-{i}")
         place.touch()
-        while place.exists():
+        end = time.monotonic() + 600.0  # no process outlives a test that was killed
+        while place.exists() and time.monotonic() < end:
             time.sleep(0.01)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.integrations.wandb.server import Run, WandbServer
 from tests.integrations.wandb.server.store import ENTITY
+from tests.waiting import LIMIT
 
 Row = tuple[float, int, int]
 STEP = "trainer/global_step"
@@ -105,12 +107,12 @@ class User:
         return [name for name in names if name not in _OF_THE_SDK]
 
     def close(self) -> None:
-        import wandb
-
-        for run in list(self.open.values()):
-            run.finish()
-        self.open.clear()
-        wandb.teardown()
+        try:
+            for run in self.open.values():
+                run.finish()
+        finally:
+            self.open.clear()
+            end_sdk()
 
     def _init(self, counts: bool, **options: Any) -> Any:
         import wandb
@@ -122,6 +124,8 @@ class User:
             silent=True,
             x_disable_stats=True,
             x_file_stream_transmit_interval=1,  # whole seconds; with less it takes the default, 15
+            finish_timeout=LIMIT,  # else it waits for a server that is gone, for days
+            finish_timeout_raises=True,
         )
         run = wandb.init(
             entity=ENTITY, dir=self.folder, reinit="create_new", settings=settings, **options
@@ -131,9 +135,23 @@ class User:
         return run
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until it holds; fail when it does not within the time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
+def end_sdk() -> None:
+    """End the SDK's own process, which waits for servers that are gone for as long as one lets it.
+
+    It serves all that has `WANDB_SERVICE` in its environment, other programs and later tests too.
+    """
+    import wandb
+    from wandb.sdk import wandb_setup
+
+    connection: Any = wandb_setup._singleton and wandb_setup._singleton._connection
+    service = connection and connection._proc
+    killer = threading.Timer(LIMIT, service._process.kill if service else int)
+    killer.daemon = True
+    killer.start()
+    try:
+        wandb.teardown()
+    except SystemExit as ended:
+        raise AssertionError(f"the SDK's process did not end well within {LIMIT:.0f} s") from ended
+    finally:
+        killer.cancel()
+        os.environ.pop("WANDB_SERVICE", None)
