@@ -23,7 +23,7 @@ NAME: Final = "unsl-forecasts"
 JOB_TYPE: Final = "unsl"
 DIGESTS: Final = "unsl.digests"
 _WAIT: Final = 120
-"""Seconds for the server to take an artifact, after which it has failed."""
+"""Seconds for the server to take an artifact, or the end of our run, after which it has failed."""
 Table = tuple[list[Any], list[Any]]
 """Columns, and rows of as many values."""
 _NOTES: Final = (
@@ -116,6 +116,8 @@ def open_home(connection: Connection, place: Place) -> Iterator[Any]:
         x_disable_stats=True,
         x_disable_meta=True,
         init_timeout=60,
+        finish_timeout=_WAIT,  # without it, a server that has gone is waited for without end
+        finish_timeout_raises=True,
     )
     try:
         run = wandb.init(
@@ -132,14 +134,14 @@ def open_home(connection: Connection, place: Place) -> Iterator[Any]:
     except Exception as failure:
         raise of_sdk(connection, doing, failure) from failure
     try:
-        yield run
+        try:
+            yield run
+        finally:
+            run.finish()
     except TrackerError:
-        run.finish()
         raise
     except Exception as failure:
-        run.finish()
         raise of_sdk(connection, doing, failure) from failure
-    run.finish()
 
 
 def write_home(

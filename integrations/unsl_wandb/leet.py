@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -104,21 +105,25 @@ def read_file(file: Path) -> OfflineFile:
 
 
 def _records(file: Path) -> Iterator[dict[str, Any]]:
-    process = subprocess.Popen(
-        _command(file),
-        env={**os.environ, "WANDB_ERROR_REPORTING": "false"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        assert process.stdout is not None and process.stderr is not None
-        try:
-            for line in process.stdout:
-                yield _record(line, file)
-            words = process.stderr.read().decode(errors="replace")
-        finally:
-            process.kill()  # if the reader has gone
+    # Its complaints go into a file: nobody empties a second pipe while the first one is read.
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            _command(file),
+            env={**os.environ, "WANDB_ERROR_REPORTING": "false"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+        )
+        with process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    yield _record(line, file)
+                process.wait()
+            finally:
+                process.kill()  # if the reader has gone
+        complaints.seek(0)
+        words = complaints.read().decode(errors="replace")
     if process.returncode > 0 and _ENDED_EARLY not in words:
         rule = "wandb leet inspect must be able to read a .wandb file"
         raise TrackerError(f"{rule} ({short(words)})", got=str(file))

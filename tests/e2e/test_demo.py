@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unsl_tracking.demo import pool
 from unsl_tracking.demo.corpus import VOCABULARY, load_corpus
 from unsl_tracking.demo.network import Settings, _gradients, _initial, _loss, train
 from unsl_tracking.demo.plan import evaluation_steps, full_plan
@@ -72,6 +73,17 @@ def test_training_that_is_cut_short_leaves_no_process_behind() -> None:
     assert threading.active_count() == 1 or not any(
         "_feed" in thread.name for thread in threading.enumerate()
     )
+
+
+def test_whatever_goes_wrong_with_a_training_process_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def strange(*_: object) -> None:
+        raise KeyError("value")
+
+    monkeypatch.setattr(pool, "_one_run", strange)
+    with pytest.raises(KeyError):
+        next(train_all([Settings(width=8, train_chars=50_000, steps=10)], processes=1))
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:

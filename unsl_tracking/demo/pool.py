@@ -121,7 +121,7 @@ def _feed(
             for measured in _one_run(worker, index, runs[index]):
                 results.put(measured)
         results.put(None)
-    except (OSError, ValueError, UnslError) as error:  # includes a closed or broken pipe
+    except Exception as error:  # whatever it is: `train_all` waits for a word from here
         results.put(error)
 
 

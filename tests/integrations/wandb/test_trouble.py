@@ -16,7 +16,7 @@ pytest.importorskip("wandb")
 from tests.integrations.wandb.server import WandbServer
 from tests.waiting import LIMIT
 from unsl_tracking.errors import NotFound, TrackerError, TrackerReadOnly, TrackerUnavailable
-from unsl_wandb import WandbTracker
+from unsl_wandb import WandbTracker, home
 
 ROWS = [{"_step": i, "_timestamp": 1_700_000_000 + i, "loss": 1 / (1 + i)} for i in range(50)]
 
@@ -151,6 +151,16 @@ def test_a_server_that_accepts_but_never_answers_is_unavailable(
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/team"
         with pytest.raises(TrackerUnavailable, match="timed out"):
             WandbTracker(address, patience=1.0).runs("p")
+
+
+def test_a_server_that_goes_away_while_our_run_is_written_is_waited_for_no_longer_than_said(
+    filled: WandbServer, tracker: WandbTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "_WAIT", 3.0)
+    place = home.place_of(tracker._connection, "p")
+    with pytest.raises(TrackerUnavailable), home.open_home(tracker._connection, place) as run:
+        run.log({"a": 1})
+        filled.kill()
 
 
 def test_something_else_than_wandb_is_told(filled: WandbServer, tracker: WandbTracker) -> None:
