@@ -95,6 +95,7 @@ def fork_and_log(run: Any, rows: int) -> int:
         try:
             for i in range(rows):
                 run.log({"child": i})
+            time.sleep(1.0)  # the SDK sends from a thread of its own, which goes with the process
             os._exit(0)
         finally:
             os._exit(1)
