@@ -327,3 +327,24 @@ def test_a_slow_reading_of_siblings_does_not_put_off_the_first_forecasts() -> No
         feed(one, 10, 2000)
         # A second of reading would be 200 of rest.
         until(lambda: one.forecast is not None)
+
+
+def test_a_process_that_was_suspended_in_a_fit_forecasts_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monitor(share=0.1) as one:
+        diverged = type(one._live.judge).diverged
+        suspended = threading.Event()
+
+        def suspend_once(self: Any, *evidence: Any) -> Any:
+            if not suspended.is_set():
+                time.sleep(4.0)  # to the fit it is the same: the clock goes on, it does not
+                suspended.set()
+            return diverged(self, *evidence)
+
+        monkeypatch.setattr(type(one._live.judge), "diverged", suspend_once)
+        feed(one, 10, 500)
+        assert suspended.wait(60)
+        feed(one, 500, 2000)
+        # Four seconds of computing would be 36 of rest.
+        until(lambda: one.decision.at > 500, limit=30)
