@@ -131,6 +131,9 @@ def attach(
     Raises:
         DataError: an argument breaks a rule.
     """
+    if not callable(getattr(run, "log", None)):
+        step = "Call wandb.init first; wandb.run is None before it."
+        raise DataError("attach needs the run that wandb.init returned", got=run, next_step=step)
     if not (on_stop is None or on_stop == "stop_fn" or callable(on_stop)):
         raise DataError('on_stop is "stop_fn", a function, or None', got=on_stop)
     given = {"horizon": horizon, "mode": mode, "stop": stop or StopRule(dry_run=True), **options}

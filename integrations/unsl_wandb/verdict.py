@@ -1,7 +1,8 @@
 """A gate's verdict where W&B's automations look: aliases and metadata of artifacts.
 
 The project has an artifact `unsl-gate` of a type of that name, whose newest version is the last
-verdict. The newest version of each fitted law (`scaling-law`) of the runs in question has it too.
+verdict. The newest version of each law (`scaling-law`) of that metric that was fitted to the
+runs in question has it too.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def set_verdict(
     names = [experiment]
     try:
         _mark(_newest(connection, place, GATE), verdict, content)
-        for artifact in _laws_of(connection, place, run_ids):
+        for artifact in _laws_of(connection, place, run_ids, verdict.metrics):
             _mark(artifact, verdict, content)
             names.append(f"{artifact.collection.name}:{artifact.version}")
     except Exception as failure:
@@ -54,8 +55,10 @@ def set_verdict(
     return tuple(names)
 
 
-def _laws_of(connection: Connection, place: Place, run_ids: Sequence[str]) -> Iterator[Any]:
-    """The newest version of every law that was fitted to one of these runs."""
+def _laws_of(
+    connection: Connection, place: Place, run_ids: Sequence[str], metrics: Sequence[str]
+) -> Iterator[Any]:
+    """The newest version of every law of these metrics that was fitted to one of these runs."""
     variables = {**place._asdict(), "type": LAW}
     data = connection.query(_COLLECTIONS, variables, f"list the laws of {place.project!r}")
     kind = (data.get("project") or {}).get("artifactType") or {}
@@ -63,6 +66,8 @@ def _laws_of(connection: Connection, place: Place, run_ids: Sequence[str]) -> It
     wanted = set(run_ids)
     for name in sorted(str(edge["node"]["name"]) for edge in edges):
         artifact = _newest(connection, place, name)
+        if metrics and artifact.metadata.get("metric") not in metrics:
+            continue
         if wanted.intersection(artifact.metadata.get("runs") or ()):
             yield artifact
 

@@ -188,6 +188,19 @@ def test_a_group_that_cannot_be_forecast_does_not_stop_the_others() -> None:
     assert refused.reason
 
 
+@pytest.mark.parametrize("last", [float("nan"), float("inf")])
+def test_a_run_that_ended_in_no_number_is_not_forecast(last: float) -> None:
+    tracker = a_ladder()
+    run = tracker.new_run("ladder", name="boom", params={"params": 1e6})
+    log_curve(tracker, run, 1e6, 300)
+    tracker.log(run, "val_loss", [(last, 301, 1301)])
+    tracker.finish(run, status="FAILED")
+    result = forecast(tracker)
+    (refused,) = result.refused
+    assert refused.name == "boom" and f"its last val_loss is {last:g}" in refused.reason
+    assert "boom" not in [each.run.name for each in result.groups[0].runs]
+
+
 def test_runs_can_be_put_into_one_group() -> None:
     result = forecast(two_recipes(), axes=["params", "step"], group_by=[])
     (group,) = result.groups

@@ -79,6 +79,24 @@ def test_a_cost_may_name_given_numbers_and_an_axis_that_the_recipe_never_varied(
     assert runs and all(run["cost"] == pytest.approx(1.5e6 * run["params"]) for run in runs)
 
 
+def test_a_slip_in_a_cost_is_told_whatever_the_verdict_would_be(
+    store: Store, ladder: list[str], unsl: Unsl
+) -> None:
+    found = unsl("gate", store.uri, *ASK[:4], *at(BIG, 1.3 * TRUTH), "--cost", "6*parms")
+    assert found.exit_code == 1, found.output
+    assert "an axis or a given number" in found.output and "parms" in found.output
+
+
+def test_runs_that_were_left_out_are_named_beside_the_verdict(
+    store: Store, ladder: list[str], unsl: Unsl
+) -> None:
+    store.run("ladder", "boom", {"params": 1e6}, [(float("nan"), 2000)])
+    found = unsl("gate", store.uri, *ASK, *at(BIG, 1.3 * TRUTH), "--markdown", "gate.md")
+    assert found.exit_code == 0, found.output
+    for text in (found.output, Path("gate.md").read_text(encoding="utf-8")):
+        assert "Left out" in text and "boom" in text
+
+
 @pytest.mark.slow
 def test_the_same_question_gives_the_same_bytes_with_any_number_of_processes(
     store: Store, ladder: list[str], unsl: Unsl

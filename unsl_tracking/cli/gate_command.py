@@ -14,7 +14,7 @@ from unsl_tracking.cli import options
 from unsl_tracking.cli.arguments import read_point, split_list
 from unsl_tracking.cli.console import err, out, progress_bars, reader_may_leave
 from unsl_tracking.cli.errors import UsageError
-from unsl_tracking.cli.reading import check_ceiling, open_at, read_mode
+from unsl_tracking.cli.reading import check_ceiling, experiment_in, open_at, read_mode
 from unsl_tracking.cli.render import show_failures
 from unsl_tracking.cli.render_gate import show_gate
 from unsl_tracking.cli.workers import worker_pool
@@ -151,6 +151,7 @@ def gate(
         raise UsageError.of(error) from error
     with worker_pool(jobs) as pool, progress_bars() as progress:
         connected = open_at(asked.tracker or "")
+        asked = replace(asked, experiment=experiment_in(connected, asked.experiment or ""))
         result = gate_experiment(connected, asked, seed=seed, progress=progress, pool=pool)
         report = write_gate(connected, result, progress=progress) if write else None
     _summarise(result, markdown)
@@ -245,7 +246,6 @@ def _check(policy: GatePolicy, markdown: Path | None) -> None:
     """What must be known before anything is read."""
     for name, value in (
         ("a tracker", policy.tracker),
-        ("--experiment", policy.experiment),
         ("--metric and --target", policy.metrics),
         ("--at", policy.at),
     ):
@@ -273,6 +273,7 @@ def _summarise(result: ExperimentGate, markdown: Path | None) -> None:
             result.tracker,
             result.recipe,
             len(result.runs),
+            result.dropped,
         ),
         [(each.decision, each.bar) for each in result.metrics],
     )

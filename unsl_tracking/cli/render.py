@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
@@ -9,6 +11,7 @@ from unsl_tracking.cli.console import plain, show_table
 from unsl_tracking.experiment import ExperimentForecast, GroupForecast, WriteReport
 from unsl_tracking.report import Answer
 from unsl_tracking.report import numbers as n
+from unsl_tracking.runs import Run
 
 _MOST_RUNS = 40
 _MOST_LINES = 12
@@ -71,7 +74,7 @@ def _show_group(console: Console, result: ExperimentForecast, group: GroupForeca
         decimals = n.digits_for(low, high)
         value = forecast.run.metrics.get(result.metric)
         table.add_row(
-            plain(forecast.run.name or forecast.run.id),
+            plain(forecast.run.name or forecast.run.id) + _broken_off(forecast.run),
             "–" if value is None else n.metric(value, decimals),
             n.metric(answer.median, decimals),
             n.interval(low, high),
@@ -87,6 +90,11 @@ def _show_group(console: Console, result: ExperimentForecast, group: GroupForeca
         console.print(
             f"  [yellow]{plain(code.replace('_', ' '))}[/] {plain(message, 400)}", soft_wrap=True
         )
+
+
+def _broken_off(run: Run) -> str:
+    """Says so of a run that ended before its end: its forecast is of where it would have come."""
+    return f" [dim]({run.status.lower()})[/]" if run.status in ("FAILED", "KILLED") else ""
 
 
 def sentence(metric: str, answer: Answer) -> str:
@@ -105,11 +113,16 @@ def _show_left_out(console: Console, result: ExperimentForecast) -> None:
     for each in result.refused[:_MOST_LINES]:
         console.print(f"  {plain(each.name)}: {plain(each.reason, 600)}", soft_wrap=True)
     _more(console, len(result.refused))
-    if result.dropped:
+    show_dropped(console, result.dropped)
+
+
+def show_dropped(console: Console, dropped: Sequence[tuple[str, str]]) -> None:
+    """What was left out, and why."""
+    if dropped:
         console.print("\n[bold]Left out[/]")
-    for what, why in result.dropped[:_MOST_LINES]:
+    for what, why in dropped[:_MOST_LINES]:
         console.print(f"  [dim]{plain(what)}: {plain(why, 300)}[/]", soft_wrap=True)
-    _more(console, len(result.dropped))
+    _more(console, len(dropped))
 
 
 def _more(console: Console, count: int) -> None:

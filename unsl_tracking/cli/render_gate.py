@@ -8,12 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from unsl_tracking.cli.console import plain, show_table
+from unsl_tracking.cli.render import show_dropped
 from unsl_tracking.decide import GateDecision
+from unsl_tracking.decide.gate import interval_level
 from unsl_tracking.experiment import ExperimentGate, WriteReport
 from unsl_tracking.report import numbers as n
 from unsl_tracking.report.gate_summary import next_runs_sentence
 
 _COLOURS: Final = {"GO": "green", "NO-GO": "red", "UNDECIDED": "yellow"}
+_COMPARED: Final = ("clears", "misses", "straddles")
 _MOST_RUNS: Final = 8
 
 
@@ -30,10 +33,11 @@ def show_gate(console: Console, result: ExperimentGate, report: WriteReport | No
     )
     for each in result.metrics:
         _show_decision(console, each.decision, each.bar)
+    show_dropped(console, result.dropped)
     if report is not None and report.written:
         console.print(
             f"\n[green]Written[/] tags unsl.gate… to {n.plural(len(report.written), 'place')}: "
-            "runs, the experiment, and registered models (with an alias).",
+            "runs, the experiment, and models or artifacts made from the runs (with an alias).",
             soft_wrap=True,
         )
 
@@ -49,6 +53,8 @@ def _show_decision(console: Console, decision: GateDecision, bar: str) -> None:
     )
     for reason in decision.reasons:
         console.print(f"  {plain(reason.message, 600)}", soft_wrap=True)
+    if decision.probability is not None and all(r.code not in _COMPARED for r in decision.reasons):
+        console.print(f"  [dim]{_forecast(decision)}[/]", soft_wrap=True)
     support = decision.support
     if support is not None and support.tested_decades is not None:
         held = "" if support.coverage is None else f", 80% intervals held {support.coverage:.0%}"
@@ -61,6 +67,18 @@ def _show_decision(console: Console, decision: GateDecision, bar: str) -> None:
         code = plain(warning.code.replace("_", " "))
         console.print(f"  [yellow]{code}[/] {plain(warning.message, 400)}", soft_wrap=True)
     _show_next(console, decision)
+
+
+def _forecast(decision: GateDecision) -> str:
+    """What would be said if nothing spoke against trusting it."""
+    assert decision.forecast is not None and decision.interval is not None
+    low, high = decision.interval
+    median = n.metric(float(decision.forecast.median), n.digits_for(low, high))
+    level = interval_level(decision.confidence)
+    return (
+        f"taken as it is, the forecast would be {median} ({level:.0%}: {n.interval(low, high)}) "
+        f"with P(better) = {decision.probability:.3f}"
+    )
 
 
 def _show_next(console: Console, decision: GateDecision) -> None:

@@ -142,7 +142,7 @@ def gate(
     chance = min(max(float(forecast.prob_better_than(target)), 0.0), 1.0)
     compared = _compared(forecast, point, target, chance, confidence)
     verdict: GateVerdict = "GO" if compared.code == "clears" else "NO-GO"
-    reasons: tuple[Reason, ...] = (compared,)
+    reasons: tuple[Reason, ...] = (compared, *_already_beaten(law, target, verdict))
     if doubts or compared.code == "straddles":
         verdict = "UNDECIDED"
         reasons = (*doubts, compared) if compared.code == "straddles" else doubts
@@ -208,6 +208,16 @@ def _check_beatable(law: FittedLaw, target: float) -> None:
         raise DataError(
             f"a target of {law.value}, which is to be minimised, lies above 0", got=target
         )
+
+
+def _already_beaten(law: FittedLaw, target: float, verdict: GateVerdict) -> tuple[Reason, ...]:
+    """A hint at a target in another unit, or at a smaller run that would do."""
+    values = law.data[law.value]
+    beaten = (values < target).all() if law.mode == "min" else (values > target).all()
+    if verdict != "GO" or not beaten:
+        return ()
+    text = f"all {len(values)} values observed so far beat it already, at smaller scales"
+    return (Reason("already_beaten", text, float(target)),)
 
 
 def interval_level(confidence: float) -> float:

@@ -15,6 +15,9 @@ from unsl_tracking.forecast.recalibration import unit_weights
 
 LEVEL: Final = 0.8  # of the intervals whose coverage is looked at
 COMPARABLE: Final = 0.5  # outcomes this share of the asked distance away, or farther, tell of it
+# Decades below what was observed that a scale may lie: rounding, or half of the smallest value.
+# Backtests only tell of larger scales, and a scale far below is more often a slip ("tokens=140").
+BELOW: Final = 0.31
 # Standard errors that coverage may fall short by. At 2 the rule alone stopped decisions of which 7%
 # would have been wrong, fewer than the 10% that a confidence of 0.9 accepts (benchmarks/gate).
 TOLERANCE: Final = 3.0
@@ -49,6 +52,7 @@ class Support:
     `decades`: how far the point lies beyond the data, in decades of size (the product of the scale
     axes), or of one of these axes where that is farther; the distance that backtests tell.
     `by_axis`: decades beyond the values observed, per axis, on either side; only those above 0.
+    `below`: the axes of these on which the point lies below what was observed.
     `tested_decades`: the farthest outcome that the backtest scored; None without a backtest.
     `coverage`: share of the outcomes about as far ahead that an 80% interval held, units of the
     backtest having equal shares; None where there was none. `units`: how many origins these were.
@@ -64,6 +68,13 @@ class Support:
     units: int
     guessed: float
     pooled: str = ""
+    below: tuple[str, ...] = ()
+
+    @property
+    def far_below(self) -> str | None:
+        """The axis on which the point lies farthest below what was observed, if it is too far."""
+        axis = max(self.below, key=lambda name: self.by_axis[name], default=None)
+        return axis if axis is not None and self.by_axis[axis] > BELOW else None
 
     def doubts(
         self,
@@ -74,6 +85,7 @@ class Support:
         """Why a forecast this far ahead decides nothing, however sure it is; empty where none."""
         found = [
             Reason("curves_pooled", self.pooled) if self.pooled else None,
+            self._too_small(),
             self._too_far(max_decades),
             self._untested(),
             self._overconfident(required_coverage),
@@ -92,6 +104,15 @@ class Support:
             "units": self.units,
             "guessed": self.guessed,
         }
+
+    def _too_small(self) -> Reason | None:
+        if (axis := self.far_below) is None:
+            return None
+        text = (
+            f"the target lies {self.by_axis[axis]:.2f} decades below the observed values of "
+            f"{axis}, and backtests of this ladder only tell of larger scales"
+        )
+        return Reason("below_observed", text, self.by_axis[axis], BELOW)
 
     def _too_far(self, limit: float | None) -> Reason | None:
         if limit is None or not self.by_axis:
@@ -157,6 +178,7 @@ def support_of(law: FittedLaw, at: Mapping[str, float], tested: Backtest | None)
         units=units,
         guessed=weight_past_unseen_breaks(mixture, seen, log_x[0]),
         pooled=next((each.message for each in law.warnings if each.code == "curves_pooled"), ""),
+        below=tuple(a for a in by_axis if math.log(at[a]) < mixture.lowest[law.axes.index(a)]),
     )
 
 

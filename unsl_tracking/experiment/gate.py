@@ -11,6 +11,7 @@ import pandas as pd
 
 from unsl_tracking._version import __version__
 from unsl_tracking.decide import GateDecision, NextRuns, Reason, gate, next_runs
+from unsl_tracking.decide.cost import check_names as check_cost
 from unsl_tracking.decide.gate import GateVerdict, begin_by_size
 from unsl_tracking.decide.policy import GatePolicy, MetricRule, overall
 from unsl_tracking.errors import DataError, TooLittleEvidence
@@ -128,6 +129,8 @@ def gate_experiment(
             progress=progress,
         )
         check_names(seen, policy.at, "The target")
+        # Now: only some verdicts need the cost, and a slip in it must not show in those alone.
+        check_cost(policy.cost, [*(axis.name for axis in seen.axes), *policy.given])
         group = _recipe(seen, policy.recipe)
         accounts |= dict.fromkeys(notes_on(seen))
         dropped |= dict.fromkeys(left_out(seen, by_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from unsl_tracking.errors import DataError, TooLittleEvidence, UnslError
@@ -151,7 +152,8 @@ def _forecast_group(
     forecasts = []
     for end in ends_of_runs(seen, group.label, [by_id[each] for each in group.runs], law, horizon):
         found = _run(law, end)
-        why_not = end.guess or (course(end, found.final) if course else "")
+        why_not = _diverged(end.run, law.value) or end.guess
+        why_not = why_not or (course(end, found.final) if course else "")
         if why_not:
             refused.append(Refused(end.run.name or end.run.id, why_not))
         else:
@@ -159,6 +161,14 @@ def _forecast_group(
     along = axes_along_runs(law.data, law.axes, _RUN)
     notes = _axis_notes(law, axes_and_why(seen))
     return GroupForecast(group.key, law, tuple(forecasts), along, notes, target), refused
+
+
+def _diverged(run: Run, metric: str) -> str:
+    """Why a run whose newest value is no number is not forecast; empty where it is one."""
+    value = run.metrics.get(metric, 0.0)
+    if math.isfinite(value):
+        return ""
+    return f"its last {metric} is {value:g}, so where its values before that led says nothing"
 
 
 def _target(

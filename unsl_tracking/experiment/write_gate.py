@@ -30,7 +30,8 @@ def verdict_of(result: ExperimentGate) -> Verdict:
         "unsl.gate.reason": reasons,
         "unsl.gate.version": __version__,
     }
-    return Verdict(result.verdict, {name: text[:_LONGEST] for name, text in tags.items()})
+    metrics = tuple(each.decision.metric for each in result.metrics)
+    return Verdict(result.verdict, {name: text[:_LONGEST] for name, text in tags.items()}, metrics)
 
 
 def write_gate(

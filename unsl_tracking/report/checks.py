@@ -84,6 +84,10 @@ def _chance(tested: Backtest, coverage: float) -> str:
 def _as_far(support: Support) -> Check:
     topic = "the distance"
     question = "Has that been tested as far ahead as it is asked for here?"
+    if (axis := support.far_below) is not None:
+        far = f"{support.by_axis[axis]:.2g} decades below the observed values of {axis}"
+        only = "replayed forecasts only tell of larger scales"
+        return Check(topic, question, "no", f"The point lies {far}; {only}.")
     if support.decades <= 0.0:
         return Check(topic, question, "yes", "The point lies within what was observed.")
     here = f"The point lies {support.decades:.2g} decades of scale beyond the data"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,7 @@ class GateSummary:
     tracker: str
     recipe: Mapping[str, str]
     runs: int
+    dropped: Sequence[tuple[str, str]] = ()
 
 
 def gate_markdown(summary: GateSummary, decisions: Iterable[tuple[GateDecision, str]]) -> str:
@@ -41,6 +42,8 @@ def gate_markdown(summary: GateSummary, decisions: Iterable[tuple[GateDecision, 
         if warnings:
             lines = [f"- {escape(each.message, 300)}" for each in warnings[:_MOST_RUNS]]
             blocks.append(f"**Warnings** about {_name(decision)}\n\n" + "\n".join(lines))
+    if summary.dropped:
+        blocks.append("**Left out**\n\n" + "\n".join(_left_out(summary.dropped)))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -58,8 +61,20 @@ def next_runs_sentence(decision: GateDecision) -> str | None:
     width = float(found.runs["width"].iloc[-1])
     return (
         f"all {len(found)} together, at {unit} = {n.scale(found.total_cost)}, are expected to "
-        f"narrow the interval to {width:.0%} of what it is; that alone does not settle it"
+        f"narrow the interval to {width:.0%} of what it is; {_and_then(decision)}"
     )
+
+
+def _and_then(decision: GateDecision) -> str:
+    if all(each.code == "straddles" for each in decision.reasons):
+        return "that alone does not settle it"
+    return "whether they remove the doubts above is told by asking again with them"
+
+
+def _left_out(dropped: Sequence[tuple[str, str]]) -> list[str]:
+    lines = [f"- {escape(what, 200)}: {escape(why, 300)}" for what, why in dropped[:_MOST_RUNS]]
+    more = len(dropped) - _MOST_RUNS
+    return lines + ([f"- … and {more} more"] if more > 0 else [])
 
 
 def _asked(summary: GateSummary, decisions: list[tuple[GateDecision, str]]) -> str:

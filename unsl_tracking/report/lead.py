@@ -62,6 +62,9 @@ def _reach(report: ScaleReport) -> str:
         if (ratio := float(f"{value / float(data[axis].max()):.2g}")) > 1.0
     ]
     runs = numbers.plural(evidence.runs, "run")
+    if (axis := report.support.far_below) is not None:
+        below = f"{report.support.by_axis[axis]:.2g} decades below the {axis} of all of them"
+        return f"It learned from {runs}; the scale in question lies {below}."
     if not farther:
         return f"That lies within what the {runs} it learned from observed."
     return (

@@ -17,10 +17,14 @@ ALIASES: Final[Mapping[Word, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`tags` (names that begin with `unsl.`) say what was asked and answered, the word included."""
+    """`tags` (names that begin with `unsl.`) say what was asked and answered, the word included.
+
+    `metrics` are those that it is about; empty where that is not told.
+    """
 
     word: Word
     tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
 
     @property
     def alias(self) -> str:

@@ -185,6 +185,26 @@ def test_within_the_data_only_the_comparison_counts() -> None:
     assert ask(9.0, at=inside, tested=with_outcomes(0.999)).verdict == "GO"
 
 
+@pytest.mark.parametrize("target", [1e9, 1.7])
+def test_a_scale_far_below_the_data_decides_nothing(target: float) -> None:
+    found = ask(target, at={"params": 4e9, "tokens": 140.0})  # 140, and the B forgotten
+    assert found.verdict == "UNDECIDED" and codes(found)[0] == "below_observed"
+    assert found.reasons[0].value == pytest.approx(np.log10(1e8 / 140.0))
+    assert "5.85 decades below the observed values of tokens" in found.reason
+
+
+def test_half_of_the_smallest_value_is_near_enough() -> None:
+    assert ask(30.0, at={"params": 4e9, "tokens": 0.5e8}).verdict == "GO"
+    assert codes(ask(30.0, at={"params": 4e9, "tokens": 0.4e8}))[0] == "below_observed"
+
+
+def test_a_target_that_every_smaller_run_beats_is_pointed_at() -> None:
+    worst, best = float(ladder().data["loss"].max()), float(ladder().data["loss"].min())
+    assert codes(ask(worst + 0.01)) == ["clears", "already_beaten"]
+    assert "all 36 values observed so far beat it already" in ask(70.0).reason
+    assert codes(ask(0.5 * (worst + best))) == ["clears"]
+
+
 def test_all_doubts_are_named_beside_a_straddling_interval() -> None:
     median = float(ladder().predict(AT).median)
     found = ask(median, max_decades=0.1, tested=with_outcomes(0.999))

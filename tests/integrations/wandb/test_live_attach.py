@@ -102,6 +102,11 @@ def test_what_wandb_refuses_raises_and_our_values_go_with_the_next_row() -> None
     assert run.rows == [({"unsl/a": 1.0, "x": 2}, None, None)]
 
 
+def test_attach_before_init_says_what_to_do() -> None:
+    with pytest.raises(DataError, match=r"wandb\.init"):
+        attach(None, "loss", horizon={"step": 100})
+
+
 def test_rows_of_many_threads_are_all_sent_and_carry_each_value_once() -> None:
     run = FakeRun()
     sink = Sink(run)
