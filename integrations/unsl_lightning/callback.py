@@ -7,7 +7,7 @@ from typing import Any, Literal
 from unsl_tracking import Decision, RunMonitor, StopRule
 from unsl_tracking.decide.evidence import Mode
 from unsl_tracking.errors import MissingDependency
-from unsl_tracking.live import ActiveRun, Siblings, chosen_tracker, monitor_active_run
+from unsl_tracking.live import ActiveRun, Siblings, chosen_tracker, monitor_active_run, resume
 
 try:
     from lightning.pytorch import Callback
@@ -51,6 +51,11 @@ class ForecastCallback(Callback):
         RunMonitor(metric, horizon={"step": 1}, **self._how)  # a bad argument raises here
 
     @property
+    def state_key(self) -> str:
+        """One for each metric, so that a trainer may have several."""
+        return str(self._generate_state_key(metric=self.metric))
+
+    @property
     def decision(self) -> Decision | None:
         """The newest decision, or None before training."""
         return None if self.monitor is None else self.monitor.decision
@@ -69,7 +74,7 @@ class ForecastCallback(Callback):
             **self._how,
         )
         if self._saved is not None:
-            self.monitor.load_state_dict(self._saved)
+            resume(self.monitor, self._saved)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 from unsl_tracking import Decision, RunMonitor, StopRule
 from unsl_tracking.decide.evidence import Mode
 from unsl_tracking.errors import MissingDependency
-from unsl_tracking.live import Siblings, monitor_active_run
+from unsl_tracking.live import Siblings, monitor_active_run, resume
 
 try:
     from transformers import TrainerCallback
@@ -29,7 +30,8 @@ class ForecastCallback(TrainerCallback, ExportableState):
         mode: "min" or "max".
         stop: when to stop; `StopRule(dry_run=True)` only records. Also as a mapping.
         siblings: "experiment" for the finished runs of the active run's experiment, or as in
-            `RunMonitor`. Tables and laws are not kept in checkpoints.
+            `RunMonitor`. Tables and laws are not kept in checkpoints, nor are options that are not
+            JSON.
         wait: seconds to wait for the forecast at each log; for short runs and tests.
         options: as `RunMonitor`.
 
@@ -69,10 +71,11 @@ class ForecastCallback(TrainerCallback, ExportableState):
             rank=0 if state.is_world_process_zero else 1,
             **self._options,
         )
-        saved = state.stateful_callbacks.get(type(self).__name__)
-        saved = saved[0] if isinstance(saved, list) else saved
-        if saved and saved["attributes"].get("saved"):
-            self.monitor.load_state_dict(saved["attributes"]["saved"])
+        kept = state.stateful_callbacks.get(type(self).__name__) or []
+        for each in kept if isinstance(kept, list) else [kept]:
+            saved = each["attributes"].get("saved")
+            if saved and each["args"].get("metric") == self.metric:
+                resume(self.monitor, saved)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if self.monitor is None or not logs or self.metric not in logs:
@@ -98,7 +101,16 @@ class ForecastCallback(TrainerCallback, ExportableState):
             "wait": self.wait,
         }
         saved = None if self.monitor is None else self.monitor.state_dict()
-        return {"args": {**arguments, **self._options}, "attributes": {"saved": saved}}
+        options = {name: each for name, each in self._options.items() if _is_json(each)}
+        return {"args": {**arguments, **options}, "attributes": {"saved": saved}}
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _of_rank_zero(flag: bool) -> bool:

@@ -3,6 +3,7 @@
 from unsl_tracking.live.active import ActiveRun as ActiveRun
 from unsl_tracking.live.active import chosen_tracker as chosen_tracker
 from unsl_tracking.live.active import monitor_active_run as monitor_active_run
+from unsl_tracking.live.active import resume as resume
 from unsl_tracking.live.attach import attach as attach
 from unsl_tracking.live.attach import detach as detach
 from unsl_tracking.live.attachment import Attachment as Attachment
@@ -32,4 +33,5 @@ __all__ = [
     "detach",
     "finished_siblings",
     "monitor_active_run",
+    "resume",
 ]

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Literal, NamedTuple
 
+from unsl_tracking.errors import DataError
 from unsl_tracking.live.monitor import RunMonitor
 from unsl_tracking.live.siblings import Siblings, finished_siblings
 from unsl_tracking.runs.tracker import Tracker
@@ -103,3 +104,11 @@ def monitor_active_run(
     if track and found is not None and tracker is not None:
         options |= {"tracker": tracker, "run_id": found.run_id}
     return RunMonitor(metric, siblings=siblings, **options)
+
+
+def resume(monitor: RunMonitor, saved: Mapping[str, Any]) -> None:
+    """Go on where a checkpoint was taken, where that is possible. For callbacks: never raises."""
+    try:
+        monitor.load_state_dict(saved)
+    except DataError as error:
+        _log.warning("The curve in the checkpoint is not taken up, a new one begins: %s", error)

@@ -28,6 +28,8 @@ from unsl_tracking.live.state import RunState
 
 MANY = 6  # finished siblings that need no settings told
 HELD_BY = 0.8  # level of the intervals that are to hold the ends of siblings
+_HELD_BY_LAW = 0.95  # level of those of a given law that are to hold the last `_RECENT` values
+_RECENT = 8
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Judge:
             raise DataError("the metric is no axis of its own forecast", got=self.metric)
         object.__setattr__(self, "horizon", horizon)
         object.__setattr__(self, "config", config)
-        MetricScale.for_metric(self.mode, self.ceiling, np.empty(0), self.metric)
+        _check_target(self.rule.target, self._scale().ceiling)
 
     @property
     def along(self) -> str:
@@ -100,7 +102,7 @@ class Judge:
             self.rule,
             self._evidence(state),
             forecast=forecast,
-            finals=group.finals(self.horizon[self.along]),
+            finals=group.finals(self.horizon[self.along], self._scale()),
             previous=previous,
             no_forecast=why,
             another=self._another(group) if self.rule.search else None,
@@ -109,7 +111,14 @@ class Judge:
     def forecast(self, state: RunState, group: Group) -> Forecast:
         """The forecast at the horizon. Raises as `fit` and `FittedLaw.predict`."""
         if group.law is not None:
-            return self._from_law(group.law, state.frame(self.metric))
+            bare = replace(group, law=None)  # its runs, one by one
+            if {*group.law.axes} <= {*self.horizon} and (
+                found := self._from_kin(state, bare, [])
+            ) is not None:
+                return found  # of runs of one scale a law tells only what they have in common
+            if (found := self._from_law(group.law, state.frame(self.metric))) is not None:
+                return found
+            group = bare
         settings = group.varying(list(self.config or {}))
         if (found := self._from_kin(state, group, settings)) is not None:
             return found
@@ -119,6 +128,9 @@ class Judge:
             return forecast if holds else self._from_kin(state, group, []) or forecast
         law = self._fit(own, self._axes(own))
         return law.predict({name: self.horizon[name] for name in law.axes})
+
+    def _scale(self) -> MetricScale:
+        return MetricScale.for_metric(self.mode, self.ceiling, np.empty(0), self.metric)
 
     def _from_kin(self, state: RunState, group: Group, settings: list[str]) -> Forecast | None:
         own, horizon = state.curves[""].columns(), self.horizon[self.along]
@@ -136,10 +148,10 @@ class Judge:
     def _another(self, group: Group) -> float | None:
         if not group.has_curves:
             return None
-        scale = MetricScale.for_metric(self.mode, self.ceiling, np.empty(0), self.metric)
-        return group.kin(scale, self.horizon[self.along]).gain_of_another()
+        return group.kin(self._scale(), self.horizon[self.along]).gain_of_another()
 
-    def _from_law(self, law: FittedLaw, own: pd.DataFrame) -> Forecast:
+    def _from_law(self, law: FittedLaw, own: pd.DataFrame) -> Forecast | None:
+        """None where what the run has logged is not what the law says of such runs."""
         known = {**(self.config or {}), **self.horizon}
         if missing := [name for name in law.axes if name not in known]:
             raise AxisError(
@@ -155,6 +167,8 @@ class Judge:
         # A shallow copy: `update` replaces what a law holds and changes nothing in it.
         mine = copy.copy(law)
         if len(rows) and self.along in law.axes:
+            if not _holds_for(law, rows.tail(_RECENT)):
+                return None
             mine.update(rows)
         return mine.predict({name: known[name] for name in law.axes})
 
@@ -219,10 +233,29 @@ class Judge:
         )
 
 
+def _holds_for(law: FittedLaw, rows: pd.DataFrame) -> bool:
+    """Whether the law's 95% intervals hold at least half of these values of another run."""
+    low, high = law.predict(rows[list(law.axes)]).interval(_HELD_BY_LAW)
+    values = rows[law.value].to_numpy(dtype=float)
+    return bool(2 * ((low <= values) & (values <= high)).sum() >= len(values))
+
+
 def failed(previous: Decision | None, error: Exception, at: float) -> Decision:
     """The decision where forecasting broke: wait, and keep the count."""
     reason = f"The forecast failed ({type(error).__name__}); training goes on."
     return replace(previous or Decision("waiting"), verdict="waiting", reason=reason, at=at)
+
+
+def _check_target(target: float | None, ceiling: float | None) -> None:
+    """A target that no value can beat would doom every run, in silence."""
+    if target is None:
+        return
+    step = "Say it in the unit that is logged."
+    if ceiling is None and target <= 0.0:
+        raise DataError("a target to go below lies above 0", got=target, next_step=step)
+    if ceiling is not None and target >= ceiling:
+        rule = f"a target to come above lies below {ceiling:g}, the best value that there is"
+        raise DataError(rule, got=target, next_step=step)
 
 
 def _positive(what: str, given: object) -> dict[str, float]:

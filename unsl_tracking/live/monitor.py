@@ -26,6 +26,7 @@ from unsl_tracking.live.siblings import Group, Siblings
 from unsl_tracking.live.state import SCHEMA
 from unsl_tracking.live.worker import Worker
 from unsl_tracking.live.writeback import Writer
+from unsl_tracking.runs.stopped import STOPPING
 from unsl_tracking.runs.tracker import Tracker
 
 
@@ -169,14 +170,24 @@ class RunMonitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken.
 
+        A stop that was decided before does not stand: whoever resumes a run wants it to go on, or
+        has another rule for it. The next check decides anew, with the streak that there was.
+
         Raises:
             DataError: it is of another metric, mode or horizon, or not such a state at all.
         """
         try:
             found = (state["schema"], state["metric"], state["mode"])
             decision = state["decision"]
-            told = (decision["verdict"], decision["probability_doomed"], decision["reason"])
-            known = Decision(*told, at=float(decision["at"]), streak=int(decision["streak"]))
+            verdict, chance = decision["verdict"], decision["probability_doomed"]
+            known = Decision(
+                "waiting" if verdict in STOPPING else verdict,
+                chance,
+                str(decision["reason"]),
+                at=float(decision["at"]),
+                streak=int(decision["streak"]),
+                dry_run=self._live.judge.rule.dry_run,
+            )
             inner = state["state"]
         except (KeyError, TypeError, ValueError) as error:
             raise DataError("the state of a monitor is complete", got=repr(error)) from error
@@ -197,7 +208,7 @@ class RunMonitor:
         return {
             "rank": self.rank,
             "judge": live.judge,
-            "siblings": live.siblings,
+            "siblings": live.siblings if live.group is None else None,  # read once
             "group": live.group,
             "share": live.share,
             "state": live.snapshot(),

@@ -180,7 +180,7 @@ class Pipeline:
         started, weight = time.thread_time(), _LOOKING
         with switching_often():
             decision = self.judge.diverged(state, self.decision)
-            if decision is None and (forced or state.at >= _GROWTH * self._forecast_at):
+            if decision is None and (forced or self._due(state)):
                 decision, weight = self._decide(state, group), 1.0
                 self._forecast_at = state.at
         took = weight * (time.thread_time() - started)
@@ -188,6 +188,12 @@ class Pipeline:
             self._judged = state.version
             self._publish(decision, state.step)
         return took
+
+    def _due(self, state: RunState) -> bool:
+        """Whether a forecast would say something new: farther on, back, or healthy again."""
+        known = self._forecast_at
+        farther = state.at >= _GROWTH * known or state.at < known
+        return farther or self.decision.verdict == "diverged"
 
     def _publish(self, decision: Decision, step: int) -> None:
         self.decision = decision

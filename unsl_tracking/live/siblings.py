@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -97,8 +98,11 @@ class Group:
         """Whether there are curves that a forecast can be taken from."""
         return self.law is None and bool(self.told)
 
-    def finals(self, horizon: float) -> tuple[float, ...]:
-        """Where each finished sibling ended; empty for a law that does not tell runs apart."""
+    def finals(self, horizon: float, scale: MetricScale) -> tuple[float, ...]:
+        """Where each finished sibling ended; empty for a law that does not tell runs apart.
+
+        Without ends that the scale has no place for: a loss of 0 is a broken run, and no bar.
+        """
         told = list(self.told.values())
         reached = [each.at[-1] >= REACHED * horizon for each in told]
         by_horizon = reached if any(reached) else [True] * len(told)
@@ -106,6 +110,7 @@ class Group:
             float(each.values[-1])
             for each, ended in zip(told, by_horizon, strict=True)
             if (ended if each.finished is None else each.finished)
+            and _usable(each.values[-1:], scale).all()
         )
 
     def kin(self, scale: MetricScale, horizon: float) -> Kin:
@@ -127,10 +132,11 @@ class Group:
                 curves[name] = kin.curves[name]
                 continue
             values = each.values
-            usable = values > 0.0 if scale.ceiling is None else values < scale.ceiling
+            usable = _usable(values, scale)
             if usable.any():
+                finished = each.finished if usable[-1] else False
                 ln_y = scale.to_log(values[usable])
-                curves[name] = Curve(each.at[usable], ln_y, each.finished, each.settings)
+                curves[name] = Curve(each.at[usable], ln_y, finished, each.settings)
         return curves
 
     def varying(self, names: Sequence[str]) -> list[str]:
@@ -144,6 +150,10 @@ class Group:
                 if np.isfinite(values).all() and values.min() > 0 and np.ptp(values) > 0:
                     found.append(name)
         return found
+
+
+def _usable(values: NDArray[np.float64], scale: MetricScale) -> NDArray[np.bool_]:
+    return values > 0.0 if scale.ceiling is None else values < scale.ceiling
 
 
 def _of_law(law: FittedLaw, along: str) -> dict[object, Told]:
@@ -181,26 +191,28 @@ def finished_siblings(
     something about others. A run that was stopped has not finished, whichever metric it was stopped
     for, unless it went on and came as far as those that have.
     """
+    return partial(
+        _read, tracker, experiment, metric, leave_out
+    )  # can be pickled, unlike a closure
 
-    def read() -> pd.DataFrame:
-        every = list(tracker.runs(experiment))
-        runs = [r for r in every if r.id != leave_out and metric in r.metrics]
-        rows = tracker.history(runs, [metric]).frame
-        frame = rows[[RUN, "step"]].assign(**{metric: rows["value"]})
-        frame = frame.drop_duplicates([RUN, "step"], keep="last").reset_index(drop=True)
-        frame[FINISHED] = frame[RUN].isin(_ended(runs, frame.groupby(RUN)["step"].max()))
-        params = pd.DataFrame([dict(run.params) for run in runs], index=[run.id for run in runs])
-        for name in params.columns.difference(frame.columns):
-            numbers = pd.to_numeric(params[name], errors="coerce")
-            if len(numbers) and numbers.notna().all():
-                frame[name] = frame[RUN].map(numbers)
-        this = [run for run in every if run.id == leave_out]
-        names = [*(run.id for run in runs), *(THIS_RUN for _ in this)]
-        told = [chosen(run.params) for run in (*runs, *this)]
-        frame.attrs[SETTINGS] = dict(zip(names, told, strict=True))
-        return frame
 
-    return read
+def _read(tracker: Tracker, experiment: str, metric: str, leave_out: str | None) -> pd.DataFrame:
+    every = list(tracker.runs(experiment))
+    runs = [r for r in every if r.id != leave_out and metric in r.metrics]
+    rows = tracker.history(runs, [metric]).frame
+    frame = rows[[RUN, "step"]].assign(**{metric: rows["value"]})
+    frame = frame.drop_duplicates([RUN, "step"], keep="last").reset_index(drop=True)
+    frame[FINISHED] = frame[RUN].isin(_ended(runs, frame.groupby(RUN)["step"].max()))
+    params = pd.DataFrame([dict(run.params) for run in runs], index=[run.id for run in runs])
+    for name in params.columns.difference(frame.columns):
+        numbers = pd.to_numeric(params[name], errors="coerce")
+        if len(numbers) and numbers.notna().all():
+            frame[name] = frame[RUN].map(numbers)
+    this = [run for run in every if run.id == leave_out]
+    names = [*(run.id for run in runs), *(THIS_RUN for _ in this)]
+    told = [chosen(run.params) for run in (*runs, *this)]
+    frame.attrs[SETTINGS] = dict(zip(names, told, strict=True))
+    return frame
 
 
 def _ended(runs: Sequence[Run], last: pd.Series[int]) -> set[str]:
