@@ -86,6 +86,15 @@ def test_a_checkpoint_keeps_the_curve(tmp_path: Path) -> None:
     assert again.monitor.state_dict()["state"]["points"] == 5
 
 
+def test_a_trainer_may_have_several_and_another_metric_begins_anew(tmp_path: Path) -> None:
+    first, second = ForecastCallback(), ForecastCallback("other")
+    assert first.state_key != second.state_key
+    fit(tmp_path, first, 3)
+    second.load_state_dict(first.state_dict())
+    fit(tmp_path, second, 3)  # of another metric: told in a warning, and training goes on
+    assert second.monitor is not None
+
+
 def test_bad_arguments_raise_before_training() -> None:
     with pytest.raises(DataError):
         ForecastCallback(ceiling=float("nan"), mode="max")

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import numpy as np
 import torch
 import transformers
 
@@ -65,6 +66,24 @@ def test_a_checkpoint_keeps_the_curve(tmp_path: Path) -> None:
         used = next(c for c in again.callback_handler.callbacks if isinstance(c, ForecastCallback))
         assert used.monitor is not None
         assert used.monitor.state_dict()["state"]["points"] == 10
+
+
+def test_a_checkpoint_is_written_whatever_the_options_and_keeps_each_callbacks_curve(
+    tmp_path: Path,
+) -> None:
+    def two() -> list[ForecastCallback]:
+        first = ForecastCallback("loss", on_stop=print, config={"params": np.int64(100)})
+        return [first, ForecastCallback("learning_rate")]
+
+    keep = {"save_strategy": "steps", "save_steps": 10}
+    begun = trainer(tmp_path, two()[0], 10, **keep)
+    begun.add_callback(two()[1])
+    begun.train()
+    again = trainer(tmp_path, two()[0], 20)
+    again.add_callback(two()[1])
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-10"))
+    used = [c for c in again.callback_handler.callbacks if isinstance(c, ForecastCallback)]
+    assert [c.monitor.state_dict()["state"]["points"] for c in used if c.monitor] == [10, 10]
 
 
 def test_bad_arguments_raise_before_training() -> None:
