@@ -13,6 +13,7 @@ from unsl_tracking.errors import MissingDependency
 from unsl_tracking.forecast.same_recipe import NOT_TOLD, Settings
 from unsl_tracking.live import Group, Judge, Told
 from unsl_tracking.live.settings import chosen
+from unsl_tracking.runs.stopped import STOPPING
 
 try:
     import optuna
@@ -54,6 +55,7 @@ class ForecastPruner(optuna.pruners.BasePruner):
         self._previous: dict[int, Decision] = {}
         self._group = Group()
         self._failed = False
+        self._dry: set[int] = set()  # trials that a dry run would have pruned
         self._judge(1000 if steps is None else steps, "min")  # a bad argument raises here
 
     def prune(self, study: optuna.study.Study, trial: FrozenTrial) -> bool:
@@ -68,6 +70,9 @@ class ForecastPruner(optuna.pruners.BasePruner):
         if decision.should_stop:
             self._previous.pop(trial.number, None)
             _log.info("trial %d: %s", trial.number, decision.reason)
+        elif decision.verdict in STOPPING and trial.number not in self._dry:
+            self._dry.add(trial.number)
+            _log.info("trial %d would be pruned (dry run): %s", trial.number, decision.reason)
         return decision.should_stop
 
     def _decide(self, study: optuna.study.Study, trial: FrozenTrial) -> Decision:

@@ -11,6 +11,7 @@ from unsl_tracking import Decision, StopRule
 from unsl_tracking.decide.evidence import Mode
 from unsl_tracking.errors import MissingDependency
 from unsl_tracking.live import Group, Judge, RunState
+from unsl_tracking.runs.stopped import STOPPING
 
 try:
     from ray.tune import Stopper
@@ -85,6 +86,9 @@ class ForecastStopper(Stopper):
         if decision is None and state.points >= self._judge.rule.min_points and due:
             group = Group.of(self._finished, along, metric)
             decision = self._judge.decide(state, group, previous)
+        if decision is not None and decision.dry_run and decision.verdict in STOPPING:
+            if previous is None or previous.verdict not in STOPPING:
+                _log.info("trial %s would be stopped (dry run): %s", trial_id, decision.reason)
         self._running[trial_id] = (state, decision or previous)
         if decision is None or not decision.should_stop:
             return False

@@ -8,7 +8,7 @@ and the covariances follow every row (`fit.refresh`). A new search is due when
 - a new row is improbable under the forecast that was made without it (more than `SURPRISE`
   standard deviations away), the mark of a law that has changed.
 
-The constants were chosen on development curves: benchmarks/speed/agreement.py measures how far
+The constants were chosen on development curves: benchmarks/accuracy/updates.py measures how far
 updates are from fresh fits, docs/method.md has the figures.
 """
 

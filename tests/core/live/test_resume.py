@@ -12,7 +12,7 @@ END = 1000
 
 
 def loss(step: int) -> float:
-    return 2.0 + 8.0 * float(step) ** -0.5
+    return 2.0 + 8.0 / math.sqrt(step)
 
 
 def monitor(**how: Any) -> ut.RunMonitor:
