@@ -63,6 +63,20 @@ class Forecast:
         self._scale = scale
         self._single = single
 
+    def pooled(self, other: Forecast) -> Forecast:
+        """Half of each, for two sources of which neither is known to be the right one.
+
+        `other` is of the same metric at the same points, which may name more axes here.
+        """
+        return Forecast(
+            self.points,
+            self.value,
+            self._predictive.pooled(other._predictive),
+            self._scale,
+            (*self.warnings, *other.warnings),
+            single=self._single,
+        )
+
     def __len__(self) -> int:
         return len(self.points)
 

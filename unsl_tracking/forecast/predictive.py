@@ -96,6 +96,14 @@ class Predictive:
         draws: Array = self.mean[member] + self.sd[member] * rng.normal(size=(count, 1))
         return draws
 
+    def pooled(self, other: Predictive) -> Predictive:
+        """Half of each, at the same points: a linear pool (Stone 1961)."""
+        return Predictive(
+            0.5 * np.concatenate([self.weight, other.weight]),
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.sd, other.sd]),
+        )
+
     def spread_by(self, factor: float) -> Predictive:
         """The same medians with everything about them `factor` times as far away."""
         middle = self.quantile(0.5)

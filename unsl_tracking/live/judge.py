@@ -1,8 +1,8 @@
 """From a run's state to a decision, without threads: fit, forecast, decide.
 
 The forecast of the end comes from the best-informed source there is: a law that was given; where
-settings are told and few siblings have finished, a law over the settings in which they differ;
-siblings that passed this place (`forecast.transfer`); the run's own curve.
+settings are told and few siblings have finished, half of it a law over the settings in which they
+differ; siblings that passed this place (`forecast.transfer`); the run's own curve.
 """
 
 from __future__ import annotations
@@ -125,7 +125,11 @@ class Judge:
         own = state.frame(self.metric)
         if group.frame is not None and settings:
             forecast, holds = self._from_settings(own, group.frame, settings)
-            return forecast if holds else self._from_kin(state, group, []) or forecast
+            kin = self._from_kin(state, group, [])
+            if kin is None:
+                return forecast
+            # A law through few runs takes what is their own for an effect of their settings.
+            return forecast.pooled(kin) if holds else kin
         law = self._fit(own, self._axes(own))
         return law.predict({name: self.horizon[name] for name in law.axes})
 

@@ -89,3 +89,23 @@ def test_a_monitor_that_has_read_its_siblings_can_be_pickled_whatever_read_them(
         again = pickle.loads(pickle.dumps(one))  # noqa: S301 - our own
     assert again._live.group.told.keys() == {"r0", "r1"}
     again.close()
+
+
+def test_what_is_a_runs_own_is_not_taken_for_an_effect_of_its_settings() -> None:
+    """Three siblings of other learning rates; limits of runs scatter by 2% whatever their rate."""
+    held = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        limits = (1.5 + 0.03 * np.arange(4)) * np.exp(0.02 * rng.normal(size=4))
+        curves = [loss(a) * np.exp(0.003 * rng.normal(size=50)) for a in limits]
+        siblings = pd.concat(
+            pd.DataFrame({"run_id": f"r{i}", "step": PLACES, "loss": curves[i], "lr": 1e-3 * 2**i})
+            for i in (0, 1, 3)
+        )
+        judge = Judge("loss", {"step": END}, config={"lr": 4e-3})
+        state = judge.new_state()
+        for step, value in zip(PLACES[:30].tolist(), curves[2], strict=False):
+            state.add(step, float(value), (float(step),))
+        low, high = judge.forecast(state, Group.of(siblings, "step", "loss")).interval(0.8)
+        held += bool(low < loss(limits[2])[-1] < high)
+    assert held >= 8  # a law over the learning rate alone: 1
