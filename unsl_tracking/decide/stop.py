@@ -18,6 +18,7 @@ from unsl_tracking.forecast import Forecast
 from unsl_tracking.runs.stopped import STOPPING
 
 Verdict = Literal["continue", "waiting", "doomed", "diverged", "plateaued"]
+_TARGET: Final = "the target"
 _STANDS_STILL: Final = 1e-3
 _LEAST_LEFT: Final = 1e-3  # of a run
 _SURE: Final = 0.95  # in a search, where nothing tells what another run would gain
@@ -172,7 +173,7 @@ def bar_of(rule: StopRule, finals: Sequence[float], mode: Literal["min", "max"])
 
     With fewer than k finished siblings nobody can fail to be among the k best of them.
     """
-    bars = [] if rule.target is None else [Bar(float(rule.target), "the target")]
+    bars = [] if rule.target is None else [Bar(float(rule.target), _TARGET)]
     known = sorted((v for v in finals if math.isfinite(v)), reverse=mode == "max")
     rank = rule.best_of or (1 if rule.target is None else None)
     if rank is not None and len(known) >= rank:
@@ -192,6 +193,7 @@ def decide_stop(
     previous: Decision | None = None,
     no_forecast: str = "there is no forecast yet",
     another: float | None = None,
+    ahead: bool = False,
 ) -> Decision:
     """The verdict on a run; abstentions first, one comparison last.
 
@@ -199,6 +201,9 @@ def decide_stop(
     `previous` is the last decision, whose streak goes on; `no_forecast` says why there is none.
     `another`: what one more run is expected to gain over the bar, in ln of the error per compute of
     a whole run, for rules that `search`.
+    `ahead`: all finished siblings were worse at this run's place. Such a run is not doomed to end
+    no better than they did, whatever the forecast says: of n + 1 runs in any order the last one is
+    the best once in n + 1 times, and no forecast from few ends is worth more than being ahead.
     """
     seen = 0 if previous is None else previous.streak
 
@@ -235,6 +240,9 @@ def decide_stop(
         return verdict("waiting", waits, chance=doomed)
     if doomed <= (needed := _needed(rule, evidence)):
         return verdict("continue", comparison, chance=doomed)
+    if ahead and bar.name != _TARGET:
+        leads = f"{comparison}, but it is ahead of every finished sibling here"
+        return verdict("continue", leads, chance=doomed)
     if rule.proportional:
         comparison += f", of which {needed:.3f} are needed here"
     if rule.search:

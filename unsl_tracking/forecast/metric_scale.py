@@ -55,6 +55,11 @@ class MetricScale:
             )
         return cls("max", top)
 
+    def holds(self, values: Array) -> NDArray[np.bool_]:
+        """Which values have a place on it: those above 0, or below the ceiling."""
+        found: NDArray[np.bool_] = values > 0.0 if self.ceiling is None else values < self.ceiling
+        return found
+
     def to_log(self, values: Array) -> Array:
         """ln of the error."""
         return np.log(values if self.ceiling is None else self.ceiling - values)

@@ -117,6 +117,12 @@ class Siblings:
         view = own.view(place, self._start, self._top)
         return self._predict([own], [view], place)
 
+    def trail(self, own: Curve) -> bool:
+        """Whether every finished sibling was worse at this place; False where none came by."""
+        place = float(own.at[-1])
+        levels = [self._view(n, place).level for n in self._ends if self._passed(n, place)]
+        return bool(levels) and own.view(place, self._start, self._top).level < min(levels)
+
     def gain_of_another(self) -> float | None:
         """By how much one more run is expected to beat the best, in ln y, per compute of a run.
 

@@ -106,6 +106,7 @@ class Judge:
             previous=previous,
             no_forecast=why,
             another=self._another(group) if self.rule.search else None,
+            ahead=self._ahead(state, group),
         )
 
     def forecast(self, state: RunState, group: Group) -> Forecast:
@@ -148,6 +149,14 @@ class Judge:
         curve = Curve(own["step"], scale.to_log(own["value"]), settings=told)
         end = pd.DataFrame({name: [value] for name, value in self.horizon.items()})
         return transfer(curve, kin, end, scale, self.metric)
+
+    def _ahead(self, state: RunState, group: Group) -> bool:
+        own, scale = state.curves[""].columns(), self._scale()
+        usable = scale.holds(own["value"])
+        if not group.has_curves or not usable.size or not usable[-1]:
+            return False
+        curve = Curve(own["step"][usable], scale.to_log(own["value"][usable]))
+        return group.kin(scale, self.horizon[self.along]).trail(curve)
 
     def _another(self, group: Group) -> float | None:
         if not group.has_curves:

@@ -110,7 +110,7 @@ class Group:
             float(each.values[-1])
             for each, ended in zip(told, by_horizon, strict=True)
             if (ended if each.finished is None else each.finished)
-            and _usable(each.values[-1:], scale).all()
+            and scale.holds(each.values[-1:]).all()
         )
 
     def kin(self, scale: MetricScale, horizon: float) -> Kin:
@@ -132,7 +132,7 @@ class Group:
                 curves[name] = kin.curves[name]
                 continue
             values = each.values
-            usable = _usable(values, scale)
+            usable = scale.holds(values)
             if usable.any():
                 finished = each.finished if usable[-1] else False
                 ln_y = scale.to_log(values[usable])
@@ -150,10 +150,6 @@ class Group:
                 if np.isfinite(values).all() and values.min() > 0 and np.ptp(values) > 0:
                     found.append(name)
         return found
-
-
-def _usable(values: NDArray[np.float64], scale: MetricScale) -> NDArray[np.bool_]:
-    return values > 0.0 if scale.ceiling is None else values < scale.ceiling
 
 
 def _of_law(law: FittedLaw, along: str) -> dict[object, Told]:
