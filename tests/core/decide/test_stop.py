@@ -171,6 +171,18 @@ def test_decisions_are_json_and_cannot_be_changed() -> None:
         decision.verdict = "doomed"  # type: ignore[misc]
 
 
+def test_a_run_ahead_of_all_that_finished_is_doomed_by_a_target_only() -> None:
+    eager, hopeless = StopRule.eager(), forecast_of(3.0)
+    told = {"forecast": hopeless, "finals": [2.0], "another": 1.0}
+    assert decide_stop(eager, evidence_of(FALLING), **told).verdict == "doomed"  # type: ignore[arg-type]
+    led = decide_stop(eager, evidence_of(FALLING), **told, ahead=True)  # type: ignore[arg-type]
+    assert led.verdict == "continue" and "ahead of every finished sibling" in led.reason
+    assert led.probability is not None and led.probability > 0.9
+    strict = StopRule.eager(target=1.0, best_of=1)
+    found = decide_stop(strict, evidence_of(FALLING), **told, ahead=True)  # type: ignore[arg-type]
+    assert found.verdict == "doomed"
+
+
 @pytest.mark.parametrize(
     ("another", "verdict"), [(None, "continue"), (0.0006, "continue"), (0.002, "doomed")]
 )

@@ -51,6 +51,25 @@ def test_doomed_trials_are_pruned_and_a_careful_rule_keeps_the_best_one() -> Non
     assert steps_of(forecast) < 0.75 * steps_of(whole)
 
 
+def test_two_ends_that_happen_to_be_close_do_not_end_the_search() -> None:
+    def parallel(trial: Any) -> float:
+        limit = trial.suggest_float("limit", 1.5, 3.0)
+        for step in range(30):
+            value = limit + 3.0 * (step + 1) ** -0.5
+            trial.report(value, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return float(value)
+
+    study = study_with(ForecastPruner())
+    for limit in (2.323, 2.317):
+        study.enqueue_trial({"limit": limit})
+    study.optimize(parallel, n_trials=20)
+    best = min(trial.params["limit"] for trial in study.trials)
+    assert study.best_params["limit"] == best < 2.0
+    assert steps_of(study) < 0.6 * 20 * 30
+
+
 def test_a_search_comes_near_the_best_for_a_fraction_of_the_compute() -> None:
     # It gives up a gain of 2% here, for which a trial would have to run to its end.
     whole = study_with(optuna.pruners.NopPruner())
