@@ -14,6 +14,7 @@ _RUNAWAY: Final = (
     0.5  # a runaway is beyond the worst start by this share of it, or all that was won
 )
 _STARTS: Final = 3  # first points that say where the run started
+_ENOUGH: Final = 8  # values before anything is called a runaway
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,15 @@ def divergence(evidence: Evidence, patience: int) -> str | None:
     """Why the run has diverged, or None: its last `patience` values are not finite or run away.
 
     Runaway means worse than the worst of the first three points by all that the run had won since,
-    and by half of that worst value at the least; a spike during warm-up is neither.
+    and by half of that worst value at the least; a spike during warm-up is neither, and fewer than
+    eight values do not tell a runaway from a metric that is noisy, or still near 0.
     """
     last = evidence.recent[-patience:]
     if len(last) < patience:
         return None
     if not any(map(math.isfinite, last)):
         return f"the last {patience} values are not finite"
-    if len(evidence.values) <= _STARTS or not all(map(math.isfinite, last)):
+    if evidence.points < _ENOUGH or not all(map(math.isfinite, last)):
         return None
     sign = 1.0 if evidence.mode == "min" else -1.0
     losses = sign * evidence.values

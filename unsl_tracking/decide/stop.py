@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Final, Literal, NamedTuple
 
 from unsl_tracking.decide.evidence import Evidence, divergence, plateau
@@ -157,6 +158,12 @@ class StopRule:
         for name in ("diverged", "dry_run", "search", "proportional"):
             if not isinstance(getattr(self, name), bool):
                 raise DataError(f"{name} is True or False", got=getattr(self, name))
+        for name in ("target", "confidence", "min_fraction"):  # NumPy's numbers are no JSON
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else float(value))
+        for name in ("patience", "min_points", "best_of"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else int(value))
         if not isinstance(self.plateau, bool):
             _number("plateau is True, False or a share below 1", self.plateau, 0.0, 1.0)
 
@@ -280,10 +287,10 @@ def _expects(forecast: Forecast) -> str:
 
 
 def _number(rule: str, got: object, low: float, high: float) -> None:
-    if isinstance(got, bool) or not isinstance(got, (int, float)) or not low < got < high:
+    if isinstance(got, bool) or not isinstance(got, Real) or not low < float(got) < high:
         raise DataError(rule, got=got)
 
 
 def _whole(rule: str, got: object) -> None:
-    if isinstance(got, bool) or not isinstance(got, int) or got < 1:
+    if isinstance(got, bool) or not isinstance(got, Integral) or int(got) < 1:
         raise DataError(rule, got=got)

@@ -30,6 +30,7 @@ MANY = 6  # finished siblings that need no settings told
 HELD_BY = 0.8  # level of the intervals that are to hold the ends of siblings
 _HELD_BY_LAW = 0.95  # level of those of a given law that are to hold the last `_RECENT` values
 _RECENT = 8
+_STRAY = 0.1  # share of a run's values that may have no place on the scale
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,13 @@ class Judge:
                 found := self._from_kin(state, bare, [])
             ) is not None:
                 return found  # of runs of one scale a law tells only what they have in common
-            if (found := self._from_law(group.law, state.frame(self.metric))) is not None:
+            if (found := self._from_law(group.law, self._own(state))) is not None:
                 return found
             group = bare
         settings = group.varying(list(self.config or {}))
         if (found := self._from_kin(state, group, settings)) is not None:
             return found
-        own = state.frame(self.metric)
+        own = self._own(state)
         if group.frame is not None and settings:
             forecast, holds = self._from_settings(own, group.frame, settings)
             kin = self._from_kin(state, group, [])
@@ -134,19 +135,29 @@ class Judge:
         law = self._fit(own, self._axes(own))
         return law.predict({name: self.horizon[name] for name in law.axes})
 
+    def _own(self, state: RunState) -> pd.DataFrame:
+        """The run's curve, without stray values that have no logarithm: a 0 before the first step.
+
+        Where there are more of them, or the newest is one, they stay, and there is no forecast.
+        """
+        own = state.frame(self.metric)
+        usable = self._scale().holds(own[self.metric].to_numpy(dtype=float))
+        stray = len(own) > 0 and bool(usable[-1]) and 1 - usable.mean() <= _STRAY
+        return own[usable].reset_index(drop=True) if stray else own
+
     def _scale(self) -> MetricScale:
         return MetricScale.for_metric(self.mode, self.ceiling, np.empty(0), self.metric)
 
     def _from_kin(self, state: RunState, group: Group, settings: list[str]) -> Forecast | None:
-        own, horizon = state.curves[""].columns(), self.horizon[self.along]
-        scale = MetricScale.for_metric(self.mode, self.ceiling, own["value"], self.metric)
-        if not len(own["step"]) or not group.has_curves:
+        own, horizon, scale = self._own(state), self.horizon[self.along], self._scale()
+        at, values = (own[name].to_numpy(dtype=float) for name in (self.along, self.metric))
+        if not len(own) or not group.has_curves or not scale.holds(values).all():
             return None
         kin = group.kin(scale, horizon)
         if settings and kin.finished(state.at) < MANY:
             return None
         told = {**group.own, **(self.config or {}), **self.settings}
-        curve = Curve(own["step"], scale.to_log(own["value"]), settings=told)
+        curve = Curve(at, scale.to_log(values), settings=told)
         end = pd.DataFrame({name: [value] for name, value in self.horizon.items()})
         return transfer(curve, kin, end, scale, self.metric)
 

@@ -150,6 +150,17 @@ def test_a_runaway_is_a_divergence_and_a_spike_is_not() -> None:
     assert decide_stop(StopRule(), evidence_of([3.0, 3.5, 3.6, 3.4, 3.2])).verdict == "waiting"
 
 
+def test_a_metric_that_begins_near_zero_is_no_runaway_after_a_few_values() -> None:
+    for values in ([0.001, 0.0012, 0.0015, 0.004, 0.006], [0.010, 0.0101, 0.0099, 0.0155, 0.0152]):
+        assert decide_stop(StopRule(), evidence_of(values)).verdict == "waiting"
+
+
+def test_a_rule_takes_the_numbers_of_numpy_and_keeps_plain_ones() -> None:
+    rule = StopRule(target=np.float32(2.5), patience=np.int64(3))  # type: ignore[arg-type]
+    assert rule == StopRule(target=2.5, patience=3)
+    assert type(rule.target) is float and type(rule.patience) is int
+
+
 def test_accuracy_that_falls_back_to_chance_is_no_runaway() -> None:
     values = [0.1, 0.5, 0.7, 0.8, 0.1, 0.1]
     assert decide_stop(StopRule(), evidence_of(values, mode="max")).verdict == "waiting"

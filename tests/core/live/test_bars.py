@@ -109,3 +109,14 @@ def test_what_is_a_runs_own_is_not_taken_for_an_effect_of_its_settings() -> None
         low, high = judge.forecast(state, Group.of(siblings, "step", "loss")).interval(0.8)
         held += bool(low < loss(limits[2])[-1] < high)
     assert held >= 8  # a law over the learning rate alone: 1
+
+
+def test_a_stray_zero_does_not_end_forecasting_and_a_metric_of_zeros_is_not_forecast() -> None:
+    judge = Judge("loss", {"step": END})
+    stray, zeros = judge.new_state(), judge.new_state()
+    for step, value in zip(PLACES[:30].tolist(), loss(1.5), strict=False):
+        stray.add(step, 0.0 if step == 20 else float(value), (float(step),))
+        zeros.add(step, float(value) if step % 40 else 0.0, (float(step),))
+    forecast = judge.forecast(stray, Group())
+    assert forecast.median == pytest.approx(loss(1.5)[-1], rel=0.05)
+    assert judge.decide(zeros, Group()).verdict == "waiting"
