@@ -134,6 +134,17 @@ def test_without_a_target_the_forecast_comes_first(hostile: ScaleReport) -> None
     assert f"<strong>{headline(hostile)}</strong>" in report_page(hostile)
 
 
+def test_a_scale_below_the_data_is_not_called_within_it(full: ScaleReport) -> None:
+    low = {"params": 1e10, "tokens": 100.0}
+    forecast = forecast_experiment(a_ladder(), "ladder ", "loss", axes=["params", "tokens"], at=low)
+    (report,) = report_experiment(forecast, Question(target=3.0), command="unsl report")
+    assert headline(report) == "UNDECIDED"
+    text = report_markdown(report)
+    assert "7 decades below the tokens of all of them" in text
+    assert "7 decades below the observed values of tokens" in text
+    assert "lies within what" not in text
+
+
 def test_page_markdown_and_json_say_the_same(full: ScaleReport) -> None:
     content = embedded(report_page(full))
     assert content == json.loads(full.to_json())

@@ -51,6 +51,17 @@ def test_doomed_trials_are_pruned_and_a_careful_rule_keeps_the_best_one() -> Non
     assert steps_of(forecast) < 0.75 * steps_of(whole)
 
 
+def test_a_dry_run_prunes_nothing_and_says_once_what_it_would_have(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    study = study_with(ForecastPruner(stop=StopRule.eager(dry_run=True)))
+    with caplog.at_level("INFO", logger="unsl_tracking.live"):
+        study.optimize(objective, n_trials=8)
+    assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
+    told = [record.getMessage() for record in caplog.records if "dry run" in record.getMessage()]
+    assert 1 <= len(told) <= 7 and len({text.split()[1] for text in told}) == len(told)
+
+
 def test_two_ends_that_happen_to_be_close_do_not_end_the_search() -> None:
     def parallel(trial: Any) -> float:
         limit = trial.suggest_float("limit", 1.5, 3.0)

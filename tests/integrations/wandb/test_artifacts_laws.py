@@ -122,6 +122,17 @@ def test_aliases_of_the_user_stay(tracker: WandbTracker, user: User, project: An
     assert set(aliases(project, LAW)) == {"latest", "blessed", "unsl-go"}
 
 
+def test_a_law_of_another_metric_has_no_part_in_the_verdict(
+    tracker: WandbTracker, project: Any
+) -> None:
+    tracker.keep_laws(forecast())
+    about = Verdict("GO", GO.tags, metrics=("toxicity",))
+    assert tracker.set_verdict("ladder", run_ids(), about) == ("ladder",)
+    assert set(aliases(project, LAW)) == {"latest"}
+    mine = Verdict("GO", GO.tags, metrics=("toxicity", forecast().metric))
+    assert tracker.set_verdict("ladder", run_ids(), mine) == ("ladder", f"{LAW}:v0")
+
+
 def test_a_law_of_other_runs_has_no_part_in_the_verdict(
     tracker: WandbTracker, project: Any
 ) -> None:

@@ -70,6 +70,13 @@ def test_forecasts_go_into_the_runs_and_writing_twice_changes_nothing(
     assert {path: _everything(user, path) for path in ladder} == before
 
 
+def test_a_gate_takes_the_project_from_the_address(user: User, ladder: list[str]) -> None:
+    ask = ["gate", "wandb://team/ladder", "-m", "val_loss", "--axes", "params", "--jobs", "1"]
+    asked = unsl(*ask, "--at", "params=1e8", "--target", "9", "--json")
+    assert asked.exit_code in (0, 20), asked.output
+    assert json.loads(asked.stdout)["experiment"].endswith("ladder")
+
+
 def test_the_answer_of_json_names_runs_by_their_path(user: User, ladder: list[str]) -> None:
     asked = unsl(
         "forecast", "wandb://team/ladder", "-m", "val_loss", "--json", "--axes", "params,step"
