@@ -20,7 +20,7 @@ from unsl_tracking.decide.evidence import Mode
 from unsl_tracking.errors import AxisError, DataError, TooLittleEvidence
 from unsl_tracking.forecast import FittedLaw, Forecast, fit
 from unsl_tracking.forecast.metric_scale import MetricScale
-from unsl_tracking.forecast.same_recipe import Settings
+from unsl_tracking.forecast.same_recipe import NOT_TOLD, Settings
 from unsl_tracking.forecast.transfer import REACHED, Curve, transfer
 from unsl_tracking.live.settings import THIS_RUN
 from unsl_tracking.live.siblings import FINISHED, RUN, Group
@@ -94,9 +94,10 @@ class Judge:
 
     def decide(self, state: RunState, group: Group, previous: Decision | None = None) -> Decision:
         """Fit, forecast and decide. Too little evidence is a decision to wait, never an error."""
+        own = self._own(state)
         forecast, why = None, "there is no forecast yet"
         try:
-            forecast = self.forecast(state, group)
+            forecast = self._forecast(own, state.at, group)
         except (TooLittleEvidence, DataError) as error:
             why = str(error).rstrip(".")
         return decide_stop(
@@ -107,27 +108,29 @@ class Judge:
             previous=previous,
             no_forecast=why,
             another=self._another(group) if self.rule.search else None,
-            ahead=self._ahead(state, group),
+            ahead=self._ahead(own, group),
         )
 
     def forecast(self, state: RunState, group: Group) -> Forecast:
         """The forecast at the horizon. Raises as `fit` and `FittedLaw.predict`."""
+        return self._forecast(self._own(state), state.at, group)
+
+    def _forecast(self, own: pd.DataFrame, at: float, group: Group) -> Forecast:
         if group.law is not None:
             bare = replace(group, law=None)  # its runs, one by one
             if {*group.law.axes} <= {*self.horizon} and (
-                found := self._from_kin(state, bare, [])
+                found := self._from_kin(own, at, bare, [])
             ) is not None:
                 return found  # of runs of one scale a law tells only what they have in common
-            if (found := self._from_law(group.law, self._own(state))) is not None:
+            if (found := self._from_law(group.law, own)) is not None:
                 return found
             group = bare
         settings = group.varying(list(self.config or {}))
-        if (found := self._from_kin(state, group, settings)) is not None:
+        if (found := self._from_kin(own, at, group, settings)) is not None:
             return found
-        own = self._own(state)
         if group.frame is not None and settings:
             forecast, holds = self._from_settings(own, group.frame, settings)
-            kin = self._from_kin(state, group, [])
+            kin = self._from_kin(own, at, group, [])
             if kin is None:
                 return forecast
             # A law through few runs takes what is their own for an effect of their settings.
@@ -148,26 +151,30 @@ class Judge:
     def _scale(self) -> MetricScale:
         return MetricScale.for_metric(self.mode, self.ceiling, np.empty(0), self.metric)
 
-    def _from_kin(self, state: RunState, group: Group, settings: list[str]) -> Forecast | None:
-        own, horizon, scale = self._own(state), self.horizon[self.along], self._scale()
+    def _curve(self, own: pd.DataFrame, settings: Settings = NOT_TOLD) -> Curve | None:
+        """The run as forecasts from siblings see it; None where it has no place on their scale."""
         at, values = (own[name].to_numpy(dtype=float) for name in (self.along, self.metric))
-        if not len(own) or not group.has_curves or not scale.holds(values).all():
+        if not len(own) or not self._scale().holds(values).all():
             return None
-        kin = group.kin(scale, horizon)
-        if settings and kin.finished(state.at) < MANY:
-            return None
-        told = {**group.own, **(self.config or {}), **self.settings}
-        curve = Curve(at, scale.to_log(values), settings=told)
-        end = pd.DataFrame({name: [value] for name, value in self.horizon.items()})
-        return transfer(curve, kin, end, scale, self.metric)
+        return Curve(at, self._scale().to_log(values), settings=settings)
 
-    def _ahead(self, state: RunState, group: Group) -> bool:
-        own, scale = state.curves[""].columns(), self._scale()
-        usable = scale.holds(own["value"])
-        if not group.has_curves or not usable.size or not usable[-1]:
+    def _from_kin(
+        self, own: pd.DataFrame, at: float, group: Group, settings: list[str]
+    ) -> Forecast | None:
+        curve = self._curve(own, {**group.own, **(self.config or {}), **self.settings})
+        if curve is None or not group.has_curves:
+            return None
+        kin = group.kin(self._scale(), self.horizon[self.along])
+        if settings and kin.finished(at) < MANY:
+            return None
+        end = pd.DataFrame({name: [value] for name, value in self.horizon.items()})
+        return transfer(curve, kin, end, self._scale(), self.metric)
+
+    def _ahead(self, own: pd.DataFrame, group: Group) -> bool:
+        curve = self._curve(own)
+        if curve is None or not group.has_curves:
             return False
-        curve = Curve(own["step"][usable], scale.to_log(own["value"][usable]))
-        return group.kin(scale, self.horizon[self.along]).trail(curve)
+        return group.kin(self._scale(), self.horizon[self.along]).trail(curve)
 
     def _another(self, group: Group) -> float | None:
         if not group.has_curves:

@@ -187,9 +187,8 @@ def finished_siblings(
     something about others. A run that was stopped has not finished, whichever metric it was stopped
     for, unless it went on and came as far as those that have.
     """
-    return partial(
-        _read, tracker, experiment, metric, leave_out
-    )  # can be pickled, unlike a closure
+    # Unlike a closure, it can be pickled where the tracker can.
+    return partial(_read, tracker, experiment, metric, leave_out)
 
 
 def _read(tracker: Tracker, experiment: str, metric: str, leave_out: str | None) -> pd.DataFrame:
